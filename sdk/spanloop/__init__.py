@@ -1,0 +1,1 @@
+"""Spanloop: the open loop from annotations to served models."""

@@ -1,0 +1,72 @@
+from spanloop.common.v1 import text_pb2 as _text_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Granularity(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    GRANULARITY_UNSPECIFIED: _ClassVar[Granularity]
+    GRANULARITY_SPAN: _ClassVar[Granularity]
+    GRANULARITY_TOKEN: _ClassVar[Granularity]
+GRANULARITY_UNSPECIFIED: Granularity
+GRANULARITY_SPAN: Granularity
+GRANULARITY_TOKEN: Granularity
+
+class LabelScore(_message.Message):
+    __slots__ = ("label", "score")
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    label: str
+    score: float
+    def __init__(self, label: _Optional[str] = ..., score: _Optional[float] = ...) -> None: ...
+
+class TokenPrediction(_message.Message):
+    __slots__ = ("start", "end", "labels")
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    start: int
+    end: int
+    labels: _containers.RepeatedCompositeFieldContainer[LabelScore]
+    def __init__(self, start: _Optional[int] = ..., end: _Optional[int] = ..., labels: _Optional[_Iterable[_Union[LabelScore, _Mapping]]] = ...) -> None: ...
+
+class TextPrediction(_message.Message):
+    __slots__ = ("spans", "tokens", "windows")
+    SPANS_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    WINDOWS_FIELD_NUMBER: _ClassVar[int]
+    spans: _containers.RepeatedCompositeFieldContainer[_text_pb2.ScoredSpan]
+    tokens: _containers.RepeatedCompositeFieldContainer[TokenPrediction]
+    windows: int
+    def __init__(self, spans: _Optional[_Iterable[_Union[_text_pb2.ScoredSpan, _Mapping]]] = ..., tokens: _Optional[_Iterable[_Union[TokenPrediction, _Mapping]]] = ..., windows: _Optional[int] = ...) -> None: ...
+
+class Generation(_message.Message):
+    __slots__ = ("name", "deployment_revision", "adapters", "model_versions")
+    class AdaptersEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class ModelVersionsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENT_REVISION_FIELD_NUMBER: _ClassVar[int]
+    ADAPTERS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    deployment_revision: int
+    adapters: _containers.ScalarMap[str, str]
+    model_versions: _containers.ScalarMap[str, str]
+    def __init__(self, name: _Optional[str] = ..., deployment_revision: _Optional[int] = ..., adapters: _Optional[_Mapping[str, str]] = ..., model_versions: _Optional[_Mapping[str, str]] = ...) -> None: ...
