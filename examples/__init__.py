@@ -1,0 +1,1 @@
+"""Programs that show how Spanloop is used; they need the SDK only."""

@@ -1,0 +1,1 @@
+"""The whole loop on real text in one command: `make demo [DATA=folder]`."""

@@ -1,0 +1,1 @@
+"""The registry service: trunks, adapters, model versions, and what each project serves."""

@@ -1,0 +1,149 @@
+"""The log in which every deployment moves: one document per move, its id is its position.
+
+Inserting position n + 1 *is* the compare-and-swap: it fails when anyone wrote since the end n was
+read. So one insert orders all moves of all projects, a crash leaves either the whole move or
+nothing, no revision is ever overwritten, and a watcher reads what is new from one index.
+
+Retirements of model versions are entries too, made before the version's own state changes: a
+version can therefore not be deployed and retired at once, though both are documents of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from services.common.idempotency import RequestKey
+from services.common.paging import Page, find_page
+from services.common.store.port import (
+    Collection,
+    Condition,
+    Document,
+    DocumentStore,
+    DuplicateError,
+    Eq,
+    Gt,
+    In,
+    Index,
+    Lt,
+    Order,
+)
+from services.registry import documents
+from services.registry.domain import Deployment
+from services.registry.repository import REQUEST_INDEX, find_request, request_fields
+
+_LOG = "deployment_log"
+_MOVE = "move"
+_RETIREMENT = "retirement"
+_BATCH = 500
+
+LOG_COLLECTION = Collection(
+    name=_LOG,
+    indexes=(
+        Index(fields=("position",), unique=True),
+        # A second guard of what the positions ensure already.
+        Index(fields=("project", "revision"), unique=True),
+        Index(fields=("kind", "project", "revision")),
+        Index(fields=("kind", "project", "version")),
+        REQUEST_INDEX,
+    ),
+)
+
+_NEWEST = (Order(field="revision", descending=True),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogPart:
+    """What stands behind a position: the moves, and the position reached."""
+
+    moves: list[Deployment]
+    position: int
+
+
+class DeploymentLog:
+    """Reads the log and appends to it."""
+
+    def __init__(self, store: DocumentStore) -> None:
+        """Use an opened store."""
+        self._store = store
+
+    async def end(self) -> int:
+        """Return the last position, 0 when the log is empty. Read it before what you decide on."""
+        found = await self._store.find(
+            _LOG, order=[Order(field="position", descending=True)], limit=1
+        )
+        return int(found[0].body["position"]) if found else 0
+
+    async def append_move(
+        self, end: int, deployment: Deployment, request: RequestKey | None
+    ) -> bool:
+        """Add a revision behind `end`; False when the log has moved on or the request is known."""
+        body = documents.deployment_document(deployment) | request_fields(request)
+        return await self._append(end, {"kind": _MOVE, **body})
+
+    async def append_retirement(self, end: int, project: str, version: str, now: int) -> bool:
+        """Retire a version behind `end`; False when the log has moved on."""
+        body = {"kind": _RETIREMENT, "project": project, "version": version, "create_time": now}
+        return await self._append(end, body)
+
+    async def by_request(self, request: RequestKey) -> Deployment | None:
+        """Return the revision that this request made before.
+
+        Raises:
+            InvalidArgumentError: The id belongs to a different request (REQUEST_ID_REUSED).
+        """
+        stored = await find_request(self._store, _LOG, request)
+        return None if stored is None else documents.deployment_of(stored)
+
+    async def current(self, project: str) -> Deployment | None:
+        """Return the newest revision of a project."""
+        found = await self._store.find(_LOG, where=_moves(project), order=_NEWEST, limit=1)
+        return documents.deployment_of(found[0]) if found else None
+
+    async def revision(self, project: str, revision: int) -> Deployment | None:
+        """Return one revision of a project."""
+        where = [*_moves(project), Eq("revision", revision)]
+        found = await self._store.find(_LOG, where=where, limit=1)
+        return documents.deployment_of(found[0]) if found else None
+
+    async def revisions_before(self, project: str, revision: int) -> list[Deployment]:
+        """Return some revisions right before one, newest first; none when there are no more."""
+        where = [*_moves(project), Lt("revision", revision)]
+        found = await self._store.find(_LOG, where=where, order=_NEWEST, limit=_BATCH)
+        return [documents.deployment_of(stored) for stored in found]
+
+    async def page(self, project: str, page: Page, scope: str) -> tuple[list[Deployment], str]:
+        """Return a page of a project's revisions, newest first, and the token of the next page."""
+        found, token = await find_page(self._store, _LOG, _moves(project), _NEWEST, page, scope)
+        return [documents.deployment_of(stored) for stored in found], token
+
+    async def retired(self, project: str, versions: Iterable[str]) -> frozenset[str]:
+        """Return those of the versions whose retirement is in the log."""
+        found = await self._store.find(
+            _LOG,
+            where=[Eq("kind", _RETIREMENT), Eq("project", project), In("version", list(versions))],
+            limit=1000,
+        )
+        return frozenset(stored.body["version"] for stored in found)
+
+    async def behind(self, position: int) -> LogPart:
+        """Return what was added behind a position, oldest first; a part of it when it is much."""
+        found = await self._store.find(
+            _LOG, where=[Gt("position", position)], order=[Order(field="position")], limit=_BATCH
+        )
+        return LogPart(
+            moves=[documents.deployment_of(s) for s in found if s.body["kind"] == _MOVE],
+            position=found[-1].body["position"] if found else position,
+        )
+
+    async def _append(self, end: int, body: Document) -> bool:
+        position = end + 1
+        try:
+            await self._store.insert(_LOG, f"{position:012d}", {"position": position, **body})
+        except DuplicateError:
+            return False
+        return True
+
+
+def _moves(project: str) -> list[Condition]:
+    return [Eq("kind", _MOVE), Eq("project", project)]

@@ -1,0 +1,128 @@
+"""Moves of a project's deployment, and what is known of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from services.common.call import check_deadline
+from services.common.clock import Clock
+from services.common.errors import invalid_field
+from services.common.idempotency import RequestKey
+from services.common.paging import parse_page
+from services.registry import deployment as decisions
+from services.registry.deployment_log import DeploymentLog
+from services.registry.domain import Deployment
+from services.registry.feed import DeploymentFeed
+from services.registry.handlers.versions import Versions
+
+
+class Deployments:
+    """The deployment pointers of all projects."""
+
+    def __init__(
+        self, log: DeploymentLog, versions: Versions, feed: DeploymentFeed, clock: Clock
+    ) -> None:
+        """Use the given parts."""
+        self._log = log
+        self._versions = versions
+        self._feed = feed
+        self._clock = clock
+        # Spares callers of one process lost races; the log is what keeps moves apart.
+        self._moving = asyncio.Lock()
+
+    async def deploy(self, project: str, version: str, etag: str, request_id: str) -> Deployment:
+        """Point a project's deployment at a version.
+
+        Raises:
+            NotFoundError: The project has no such version.
+            AbortedError: `etag` is given and not the current one.
+            FailedPreconditionError: The version is not READY.
+            InvalidArgumentError: The request id was used for another version.
+        """
+        request = RequestKey.of("Deploy", project, request_id, version.encode())
+
+        async def decide(current: Deployment | None) -> Deployment:
+            wanted = await self._versions.get(project, version)
+            retired = await self._log.retired(project, [wanted.id])
+            decisions.check_deployable(wanted, retired=bool(retired))
+            return decisions.deploy(current, wanted, self._clock.now())
+
+        return await self._move(project, etag, request, decide)
+
+    async def rollback(self, project: str, revision: int, etag: str, request_id: str) -> Deployment:
+        """Serve the models of an earlier revision again.
+
+        Args:
+            project: The project.
+            revision: Which; 0: the newest earlier one whose models differ from today's.
+            etag: As for `deploy`.
+            request_id: As for `deploy`.
+
+        Raises:
+            AbortedError: `etag` is given and not the current one.
+            FailedPreconditionError: Nothing is deployed, there is no such earlier revision, or one
+                of its versions is retired.
+            InvalidArgumentError: The revision is negative, or the request id was used otherwise.
+        """
+        if revision < 0:
+            raise invalid_field("revision", "must not be negative.")
+        request = RequestKey.of("Rollback", project, request_id, str(revision).encode())
+
+        async def decide(current: Deployment | None) -> Deployment:
+            newest = decisions.require(project, current)
+            target = await self._target(newest, revision)
+            versions = [model.version for model in target.models] if target else []
+            retired = await self._log.retired(project, versions)
+            return decisions.rollback(newest, target, retired, self._clock.now())
+
+        return await self._move(project, etag, request, decide)
+
+    async def current(self, project: str) -> Deployment:
+        """Read what a project serves.
+
+        Raises:
+            FailedPreconditionError: Nothing is deployed yet.
+        """
+        return decisions.require(project, await self._log.current(project))
+
+    async def revisions(
+        self, project: str, page_size: int, page_token: str
+    ) -> tuple[list[Deployment], str]:
+        """Return a page of a project's revisions, newest first, and the token of the next page."""
+        scope = f"ListDeploymentRevisions\n{project}"
+        page = parse_page(page_size, page_token, scope)
+        return await self._log.page(project, page, scope)
+
+    async def _move(
+        self,
+        project: str,
+        etag: str,
+        request: RequestKey | None,
+        decide: Callable[[Deployment | None], Awaitable[Deployment]],
+    ) -> Deployment:
+        """Decide on the newest state and append; decide anew when someone was faster."""
+        async with self._moving:
+            while True:
+                check_deadline()
+                if request and (first := await self._log.by_request(request)):
+                    return first
+                end = await self._log.end()
+                current = await self._log.current(project)
+                decisions.check_etag(project, current, etag)
+                new = await decide(current)
+                if await self._log.append_move(end, new, request):
+                    break
+        self._feed.publish(new)
+        return new
+
+    async def _target(self, current: Deployment, revision: int) -> Deployment | None:
+        if revision:
+            return await self._log.revision(current.project, revision)
+        before = current.revision
+        while batch := await self._log.revisions_before(current.project, before):
+            for candidate in batch:
+                if decisions.is_target(current, candidate):
+                    return candidate
+            before = batch[-1].revision
+        return None

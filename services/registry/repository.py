@@ -1,0 +1,226 @@
+"""The registry's documents: what is written in which collection, and under which guard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from services.common.idempotency import (
+    REQUEST_FINGERPRINT_FIELD,
+    REQUEST_KEY_FIELD,
+    RequestKey,
+    check_repeat,
+)
+from services.common.paging import Page, find_page
+from services.common.store.port import (
+    Collection,
+    Condition,
+    Document,
+    DocumentStore,
+    DuplicateError,
+    Eq,
+    In,
+    Index,
+    Order,
+    Stored,
+)
+from services.registry import documents
+from services.registry.domain import (
+    Adapter,
+    ModelType,
+    ModelVersion,
+    ParityReport,
+    Trunk,
+    VersionDraft,
+    VersionState,
+    hex_of,
+    is_version_id,
+    version_id,
+)
+from services.registry.version_state import sources
+
+_TRUNKS = "trunks"
+_ADAPTERS = "adapters"
+_VERSIONS = "model_versions"
+
+REQUEST_INDEX = Index(fields=(REQUEST_KEY_FIELD,), unique=True)
+
+COLLECTIONS = (
+    Collection(
+        name=_TRUNKS,
+        indexes=(Index(fields=("create_time",)), Index(fields=("source", "create_time"))),
+    ),
+    Collection(name=_ADAPTERS),
+    Collection(
+        name=_VERSIONS,
+        indexes=(
+            Index(fields=("project", "model_type", "number"), unique=True),
+            Index(fields=("project", "create_time")),
+            REQUEST_INDEX,
+        ),
+    ),
+)
+
+_NEWEST = (Order(field="create_time", descending=True),)
+
+
+class ArtifactDocuments:
+    """Trunks and adapters: written once, named by their digest."""
+
+    def __init__(self, store: DocumentStore) -> None:
+        """Use an opened store."""
+        self._store = store
+
+    async def add_trunk(self, trunk: Trunk) -> Trunk:
+        """Store a trunk; the one stored before, if there is one, is returned instead."""
+        stored = await self._add(_TRUNKS, hex_of(trunk.digest), documents.trunk_document(trunk))
+        return documents.trunk_of(stored)
+
+    async def trunk(self, digest: str) -> Trunk | None:
+        """Read a trunk."""
+        stored = await self._store.get(_TRUNKS, hex_of(digest))
+        return None if stored is None else documents.trunk_of(stored)
+
+    async def trunks(self, source: str, page: Page, scope: str) -> tuple[list[Trunk], str]:
+        """Return a page of trunks, newest first, and the token of the next page."""
+        where = [Eq("source", source)] if source else []
+        found, token = await find_page(self._store, _TRUNKS, where, _NEWEST, page, scope)
+        return [documents.trunk_of(stored) for stored in found], token
+
+    async def add_adapter(self, adapter: Adapter) -> Adapter:
+        """Store an adapter; the one stored before, if there is one, is returned instead."""
+        stored = await self._add(
+            _ADAPTERS, hex_of(adapter.digest), documents.adapter_document(adapter)
+        )
+        return documents.adapter_of(stored)
+
+    async def adapters(self, digests: Iterable[str]) -> dict[str, Adapter]:
+        """Read adapters; those that are not registered are left out."""
+        found = await self._store.get_many(_ADAPTERS, [hex_of(digest) for digest in digests])
+        adapters = [documents.adapter_of(stored) for stored in found.values()]
+        return {adapter.digest: adapter for adapter in adapters}
+
+    async def _add(self, collection: str, id: str, body: Document) -> Stored:
+        try:
+            return await self._store.insert(collection, id, body)
+        except DuplicateError:
+            stored = await self._store.get(collection, id)
+            if stored is None:  # nothing deletes these documents
+                raise
+            return stored
+
+
+class VersionDocuments:
+    """Model versions: numbered without gaps, moved only by guarded writes."""
+
+    def __init__(self, store: DocumentStore) -> None:
+        """Use an opened store."""
+        self._store = store
+
+    async def by_request(self, request: RequestKey) -> ModelVersion | None:
+        """Return the version that this request made before.
+
+        Raises:
+            InvalidArgumentError: The id belongs to a different request (REQUEST_ID_REUSED).
+        """
+        stored = await find_request(self._store, _VERSIONS, request)
+        return None if stored is None else documents.version_of(stored)
+
+    async def newest(self, project: str, model_type: ModelType) -> ModelVersion | None:
+        """Return the version with the highest number."""
+        found = await self._store.find(
+            _VERSIONS,
+            where=[Eq("project", project), Eq("model_type", model_type)],
+            order=[Order(field="number", descending=True)],
+            limit=1,
+        )
+        return documents.version_of(found[0]) if found else None
+
+    async def add(
+        self,
+        draft: VersionDraft,
+        *,
+        number: int,
+        trunk_digest: str,
+        create_time: int,
+        request: RequestKey | None,
+    ) -> ModelVersion | None:
+        """Store a version under a number, or return None: the number or the request is taken."""
+        body = documents.version_document(
+            draft, number=number, trunk_digest=trunk_digest, create_time=create_time
+        )
+        key = _version_key(draft.project, version_id(draft.model_type, draft.project, number))
+        try:
+            stored = await self._store.insert(_VERSIONS, key, body | request_fields(request))
+        except DuplicateError:
+            return None
+        return documents.version_of(stored)
+
+    async def get(self, project: str, version: str) -> ModelVersion | None:
+        """Read a version."""
+        if not is_version_id(project, version):
+            return None
+        stored = await self._store.get(_VERSIONS, _version_key(project, version))
+        return None if stored is None else documents.version_of(stored)
+
+    async def page(
+        self, project: str, states: Sequence[VersionState], page: Page, scope: str
+    ) -> tuple[list[ModelVersion], str]:
+        """Return a page of a project's versions, newest first, and the token of the next page."""
+        where: list[Condition] = [Eq("project", project)]
+        if states:
+            where.append(In("state", [state.value for state in states]))
+        found, token = await find_page(self._store, _VERSIONS, where, _NEWEST, page, scope)
+        return [documents.version_of(stored) for stored in found], token
+
+    async def verified(
+        self,
+        version: ModelVersion,
+        new: VersionState,
+        parity: ParityReport,
+        failure_message: str,
+    ) -> ModelVersion | None:
+        """Move a version to `new` with its report; None when its state does not allow it."""
+        return await self._move(
+            version,
+            new,
+            {"parity": documents.parity_document(parity), "failure_message": failure_message},
+        )
+
+    async def retired(self, version: ModelVersion) -> ModelVersion | None:
+        """Move a version to RETIRED; None when its state does not allow it."""
+        return await self._move(version, VersionState.RETIRED, {})
+
+    async def _move(
+        self, version: ModelVersion, new: VersionState, changes: Document
+    ) -> ModelVersion | None:
+        stored = await self._store.update(
+            _VERSIONS,
+            _version_key(version.project, version.id),
+            where=[In("state", [state.value for state in sources(new)])],
+            set={"state": new.value, **changes},
+        )
+        return None if stored is None else documents.version_of(stored)
+
+
+async def find_request(store: DocumentStore, collection: str, request: RequestKey) -> Stored | None:
+    """Return the document that a request made.
+
+    Raises:
+        InvalidArgumentError: Its id belongs to a different request (REQUEST_ID_REUSED).
+    """
+    found = await store.find(collection, where=[Eq(REQUEST_KEY_FIELD, request.key)], limit=1)
+    if not found:
+        return None
+    check_repeat(found[0].body[REQUEST_FINGERPRINT_FIELD], request)
+    return found[0]
+
+
+def request_fields(request: RequestKey | None) -> Document:
+    """Return the fields by which a document remembers the request that made it."""
+    if request is None:
+        return {}
+    return {REQUEST_KEY_FIELD: request.key, REQUEST_FINGERPRINT_FIELD: request.fingerprint}
+
+
+def _version_key(project: str, version: str) -> str:
+    return f"{project}/{version}"

@@ -1,0 +1,164 @@
+"""RegistryService: converts messages and delegates to the handlers."""
+
+# ruff: noqa: ARG002, D102, N802 - names and signatures are those of the generated base class
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from services.registry import convert
+from services.registry.domain import check_digest
+from services.registry.feed import DeploymentFeed
+from services.registry.handlers.artifacts import Artifacts
+from services.registry.handlers.deployments import Deployments
+from services.registry.handlers.models import Models
+from services.registry.handlers.versions import Versions
+from spanloop.registry.v1 import registry_service_pb2 as pb
+from spanloop.registry.v1 import registry_service_pb2_grpc
+
+
+class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
+    """The methods are documented in ``registry_service.proto``."""
+
+    def __init__(
+        self,
+        *,
+        artifacts: Artifacts,
+        models: Models,
+        versions: Versions,
+        deployments: Deployments,
+        feed: DeploymentFeed,
+        heartbeat_seconds: float,
+    ) -> None:
+        """Delegate to the given handlers."""
+        self._artifacts = artifacts
+        self._models = models
+        self._versions = versions
+        self._deployments = deployments
+        self._feed = feed
+        self._heartbeat_seconds = heartbeat_seconds
+
+    async def UploadArtifact(
+        self,
+        request_iterator: AsyncIterator[pb.UploadArtifactRequest],
+        context: object,
+    ) -> pb.UploadArtifactResponse:
+        digest, chunks = await convert.upload_of(request_iterator)
+        size = await self._artifacts.upload(digest, chunks)
+        return pb.UploadArtifactResponse(digest=digest, size_bytes=size)
+
+    async def DownloadArtifact(
+        self, request: pb.DownloadArtifactRequest, context: object
+    ) -> AsyncIterator[pb.DownloadArtifactResponse]:
+        digest = check_digest(request.digest, "digest")
+        async for chunk in self._artifacts.download(digest):
+            yield pb.DownloadArtifactResponse(chunk=chunk)
+
+    async def RegisterTrunk(
+        self, request: pb.RegisterTrunkRequest, context: object
+    ) -> pb.RegisterTrunkResponse:
+        trunk = await self._models.register_trunk(request.trunk.manifest)
+        return pb.RegisterTrunkResponse(trunk=convert.trunk_message(trunk))
+
+    async def GetTrunk(self, request: pb.GetTrunkRequest, context: object) -> pb.GetTrunkResponse:
+        trunk = await self._models.trunk(convert.trunk_digest_of(request.name))
+        return pb.GetTrunkResponse(trunk=convert.trunk_message(trunk))
+
+    async def ListTrunks(
+        self, request: pb.ListTrunksRequest, context: object
+    ) -> pb.ListTrunksResponse:
+        trunks, token = await self._models.trunks(
+            request.source, request.page_size, request.page_token
+        )
+        return pb.ListTrunksResponse(
+            trunks=map(convert.trunk_message, trunks), next_page_token=token
+        )
+
+    async def RegisterAdapter(
+        self, request: pb.RegisterAdapterRequest, context: object
+    ) -> pb.RegisterAdapterResponse:
+        adapter = await self._models.register_adapter(request.adapter.manifest)
+        return pb.RegisterAdapterResponse(adapter=convert.adapter_message(adapter))
+
+    async def GetAdapter(
+        self, request: pb.GetAdapterRequest, context: object
+    ) -> pb.GetAdapterResponse:
+        adapter = await self._models.adapter(convert.adapter_digest_of(request.name))
+        return pb.GetAdapterResponse(adapter=convert.adapter_message(adapter))
+
+    async def CreateModelVersion(
+        self, request: pb.CreateModelVersionRequest, context: object
+    ) -> pb.CreateModelVersionResponse:
+        version = await self._versions.create(convert.draft_of(request), request.request_id)
+        return pb.CreateModelVersionResponse(model_version=convert.version_message(version))
+
+    async def VerifyModelVersion(
+        self, request: pb.VerifyModelVersionRequest, context: object
+    ) -> pb.VerifyModelVersionResponse:
+        name = convert.version_of_name(request.name, "name")
+        version = await self._versions.verify(*name, convert.parity_of(request))
+        return pb.VerifyModelVersionResponse(model_version=convert.version_message(version))
+
+    async def RetireModelVersion(
+        self, request: pb.RetireModelVersionRequest, context: object
+    ) -> pb.RetireModelVersionResponse:
+        name = convert.version_of_name(request.name, "name")
+        version = await self._versions.retire(*name, request.etag)
+        return pb.RetireModelVersionResponse(model_version=convert.version_message(version))
+
+    async def GetModelVersion(
+        self, request: pb.GetModelVersionRequest, context: object
+    ) -> pb.GetModelVersionResponse:
+        version = await self._versions.get(*convert.version_of_name(request.name, "name"))
+        return pb.GetModelVersionResponse(model_version=convert.version_message(version))
+
+    async def ListModelVersions(
+        self, request: pb.ListModelVersionsRequest, context: object
+    ) -> pb.ListModelVersionsResponse:
+        versions, token = await self._versions.page(
+            convert.project_of(request.parent),
+            convert.states_of(request.states),
+            request.page_size,
+            request.page_token,
+        )
+        return pb.ListModelVersionsResponse(
+            model_versions=map(convert.version_message, versions), next_page_token=token
+        )
+
+    async def Deploy(self, request: pb.DeployRequest, context: object) -> pb.DeployResponse:
+        name = convert.version_of_name(request.model_version, "model_version")
+        deployment = await self._deployments.deploy(*name, request.etag, request.request_id)
+        return pb.DeployResponse(deployment=convert.deployment_message(deployment))
+
+    async def Rollback(self, request: pb.RollbackRequest, context: object) -> pb.RollbackResponse:
+        deployment = await self._deployments.rollback(
+            convert.project_of_deployment(request.name),
+            request.revision,
+            request.etag,
+            request.request_id,
+        )
+        return pb.RollbackResponse(deployment=convert.deployment_message(deployment))
+
+    async def GetDeployment(
+        self, request: pb.GetDeploymentRequest, context: object
+    ) -> pb.GetDeploymentResponse:
+        project = convert.project_of_deployment(request.name)
+        deployment = await self._deployments.current(project)
+        return pb.GetDeploymentResponse(deployment=convert.deployment_message(deployment))
+
+    async def ListDeploymentRevisions(
+        self, request: pb.ListDeploymentRevisionsRequest, context: object
+    ) -> pb.ListDeploymentRevisionsResponse:
+        deployments, token = await self._deployments.revisions(
+            convert.project_of_deployment(request.name), request.page_size, request.page_token
+        )
+        return pb.ListDeploymentRevisionsResponse(
+            deployments=map(convert.deployment_message, deployments), next_page_token=token
+        )
+
+    async def WatchDeployment(
+        self, request: pb.WatchDeploymentRequest, context: object
+    ) -> AsyncIterator[pb.WatchDeploymentResponse]:
+        project = convert.watched_project(request.name)
+        async for deployment in self._feed.watch(project, self._heartbeat_seconds):
+            yield convert.watch_message(deployment)

@@ -1,0 +1,237 @@
+"""What the registry's tests share: tiny valid manifests and a client that makes whole versions."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc import aio
+
+from services.common.artifacts import download, upload
+from services.common.blobs import digest_of
+from services.common.errors import Reason
+from services.common.grpc_status import received_error
+from services.common.modeling.manifest import (
+    ADAPTER_FILE,
+    TOKENIZER_FILE,
+    TRUNK_FILE,
+    AdapterManifest,
+    Decoding,
+    FileDigest,
+    LadderArchitecture,
+    TrunkManifest,
+)
+from services.registry.bootstrap import build
+from services.registry.config import RegistrySettings
+from spanloop.common.v1 import evaluation_pb2
+from spanloop.registry.v1 import registry_service_pb2 as pb
+from spanloop.registry.v1 import registry_service_pb2_grpc
+from spanloop.registry.v1.adapter_pb2 import Adapter
+from spanloop.registry.v1.deployment_pb2 import Deployment
+from spanloop.registry.v1.model_version_pb2 import ModelVersion, ParityReport
+from spanloop.registry.v1.trunk_pb2 import Trunk
+from tests.support import client_channel, running
+
+MODEL = b"onnx bytes"
+TOKENIZER = b'{"tokenizer": "json"}'
+GOOD = ParityReport(max_abs_diff=1e-5, texts=3)
+BAD = ParityReport(max_abs_diff=0.5, texts=3, span_mismatches=2)
+
+
+def trunk_manifest(*, source: str = "embedded:tiny", model: bytes = MODEL) -> TrunkManifest:
+    """Return a small valid manifest; its files are `model` and TOKENIZER."""
+    return TrunkManifest(
+        name="tiny",
+        source=source,
+        architecture="bert",
+        hidden_size=8,
+        taps=3,
+        max_length=32,
+        pad_token_id=0,
+        precision="fp32",
+        opset=17,
+        files={TRUNK_FILE: FileDigest.of(model), TOKENIZER_FILE: FileDigest.of(TOKENIZER)},
+    )
+
+
+def adapter_manifest(
+    label: str,
+    *,
+    trunk: TrunkManifest | None = None,
+    weights: bytes = b"weights",
+    taps: tuple[int, ...] = (1, 2),
+    hidden_size: int = 8,
+    max_length: int = 32,
+    model_type: str = "ner",
+) -> AdapterManifest:
+    """Return a small valid manifest; its file is `weights`."""
+    trunk = trunk or trunk_manifest()
+    return AdapterManifest(
+        label=label,
+        trunk_digest=trunk.digest,
+        tokenizer_digest=trunk.tokenizer_digest,
+        architecture=LadderArchitecture(
+            hidden_size=hidden_size, width=4, taps=taps, context=1, features=39
+        ),
+        decoding=Decoding(outside_bias=0.0),
+        max_length=max_length,
+        stride=8,
+        files={ADAPTER_FILE: FileDigest.of(weights)},
+        word_splitter="v1",
+        featuriser="v1",
+        metrics={"dev": {"f1": 0.5}},
+        lineage={"seed": 1},
+        model_type=model_type,
+    )
+
+
+class RegistryClient:
+    """The stub, and the steps that most tests begin with."""
+
+    def __init__(self, channel: aio.Channel) -> None:
+        self.stub = registry_service_pb2_grpc.RegistryServiceStub(channel)
+
+    async def upload(self, data: bytes) -> str:
+        digest = digest_of(data)
+        await upload(self.stub.UploadArtifact, digest, data)
+        return digest
+
+    async def download(self, digest: str) -> bytes:
+        return await download(self.stub.DownloadArtifact, digest)
+
+    async def trunk(self, manifest: TrunkManifest | None = None, model: bytes = MODEL) -> Trunk:
+        await self.upload(model)
+        await self.upload(TOKENIZER)
+        data = (manifest or trunk_manifest(model=model)).to_bytes()
+        answer = await self.stub.RegisterTrunk(pb.RegisterTrunkRequest(trunk=Trunk(manifest=data)))
+        return answer.trunk
+
+    async def register_adapter(self, manifest: AdapterManifest) -> Adapter:
+        answer = await self.stub.RegisterAdapter(
+            pb.RegisterAdapterRequest(adapter=Adapter(manifest=manifest.to_bytes()))
+        )
+        return answer.adapter
+
+    async def adapter(self, label: str, weights: bytes = b"weights") -> str:
+        await self.trunk()
+        await self.upload(weights)
+        return (await self.register_adapter(adapter_manifest(label, weights=weights))).digest
+
+    async def version(
+        self, project: str, adapters: dict[str, str], request_id: str = ""
+    ) -> ModelVersion:
+        answer = await self.stub.CreateModelVersion(
+            version_request(project, adapters, request_id=request_id)
+        )
+        return answer.model_version
+
+    async def verify(self, name: str, parity: ParityReport = GOOD) -> ModelVersion:
+        answer = await self.stub.VerifyModelVersion(
+            pb.VerifyModelVersionRequest(name=name, parity=parity)
+        )
+        return answer.model_version
+
+    async def ready(self, project: str, label: str = "PARTY", count: int = 1) -> list[str]:
+        """Make READY versions and return their names."""
+        adapters = {label: await self.adapter(label)}
+        made = [await self.version(project, adapters) for _ in range(count)]
+        return [(await self.verify(version.name)).name for version in made]
+
+    async def retire(self, name: str, etag: str = "") -> ModelVersion:
+        answer = await self.stub.RetireModelVersion(
+            pb.RetireModelVersionRequest(name=name, etag=etag)
+        )
+        return answer.model_version
+
+    async def get_version(self, name: str) -> ModelVersion:
+        answer = await self.stub.GetModelVersion(pb.GetModelVersionRequest(name=name))
+        return answer.model_version
+
+    async def deploy(self, version: str, etag: str = "", request_id: str = "") -> Deployment:
+        answer = await self.stub.Deploy(
+            pb.DeployRequest(model_version=version, etag=etag, request_id=request_id)
+        )
+        return answer.deployment
+
+    async def rollback(
+        self, project: str, revision: int = 0, etag: str = "", request_id: str = ""
+    ) -> Deployment:
+        answer = await self.stub.Rollback(
+            pb.RollbackRequest(
+                name=f"projects/{project}/deployment",
+                revision=revision,
+                etag=etag,
+                request_id=request_id,
+            )
+        )
+        return answer.deployment
+
+    async def deployment(self, project: str) -> Deployment:
+        answer = await self.stub.GetDeployment(
+            pb.GetDeploymentRequest(name=f"projects/{project}/deployment")
+        )
+        return answer.deployment
+
+    async def revisions(self, project: str) -> list[Deployment]:
+        """Return all revisions, oldest first."""
+        found: list[Deployment] = []
+        token = ""
+        while True:
+            answer = await self.stub.ListDeploymentRevisions(
+                pb.ListDeploymentRevisionsRequest(
+                    name=f"projects/{project}/deployment", page_size=7, page_token=token
+                )
+            )
+            found += answer.deployments
+            token = answer.next_page_token
+            if not token:
+                return found[::-1]
+
+
+def version_request(
+    project: str, adapters: dict[str, str], *, request_id: str = "", **fields: object
+) -> pb.CreateModelVersionRequest:
+    """Return the request for a version with an evaluation and a lineage."""
+    message = ModelVersion(model_type=evaluation_pb2.MODEL_TYPE_NER, adapters=adapters)
+    message.lineage.snapshot = f"projects/{project}/snapshots/s1"
+    split = message.evaluation.splits.add(split=evaluation_pb2.SPLIT_TEST, texts=5)
+    for label in adapters:
+        split.labels[label].CopyFrom(
+            evaluation_pb2.SpanMetrics(precision=1, recall=0.5, f1=2 / 3, support=4)
+        )
+    split.micro.f1 = 2 / 3
+    return pb.CreateModelVersionRequest(
+        parent=f"projects/{project}", model_version=message, request_id=request_id
+    )
+
+
+@contextmanager
+def refused(
+    code: grpc.StatusCode, reason: Reason, *, field: str = "", **metadata: str
+) -> Iterator[None]:
+    """Expect a call to fail with a code, a reason, a bad field, facts."""
+    with pytest.raises(aio.AioRpcError) as caught:
+        yield
+    error = received_error(caught.value)
+    assert (error.code, error.reason) == (code, reason), error
+    if field:
+        assert [violation.field for violation in error.violations] == [field]
+    assert error.metadata.items() >= metadata.items()
+
+
+def registry_settings(folder: Path, **fields: object) -> RegistrySettings:
+    """Return settings for a server of this process, or of another one on the same data."""
+    return RegistrySettings(data_dir=folder, listen="127.0.0.1:0", **fields)
+
+
+@asynccontextmanager
+async def registry(folder: Path, **fields: object) -> AsyncIterator[RegistryClient]:
+    """Run a registry on a folder and connect to it."""
+    async with (
+        running(registry_settings(folder, **fields), build) as server,
+        client_channel(server) as channel,
+    ):
+        yield RegistryClient(channel)

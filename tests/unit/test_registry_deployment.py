@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.common.errors import AbortedError, FailedPreconditionError, Reason
+from services.registry import deployment as decisions
+from services.registry.domain import (
+    Action,
+    DeployedModel,
+    Deployment,
+    ModelType,
+    ModelVersion,
+    VersionState,
+    is_version_id,
+)
+
+
+def version(number: int, state: VersionState = VersionState.READY) -> ModelVersion:
+    return ModelVersion(
+        project="p",
+        number=number,
+        model_type=ModelType.NER,
+        adapters={"A": f"sha256:{number}"},
+        trunk_digest="sha256:t",
+        state=state,
+        etag="1",
+        create_time=0,
+        failure_message="It differs." if state is VersionState.FAILED else "",
+    )
+
+
+def after(current: Deployment | None, number: int, now: int = 0) -> Deployment:
+    return decisions.deploy(current, version(number), now)
+
+
+def test_first_deploy_is_revision_one() -> None:
+    first = after(None, 4, now=9)
+    assert (first.revision, first.action, first.create_time) == (1, Action.DEPLOY, 9)
+    assert [(m.version, m.adapters) for m in first.models] == [("ner_p_v4", {"A": "sha256:4"})]
+
+
+def test_time_never_goes_back() -> None:
+    assert after(after(None, 1, now=100), 2, now=50).create_time == 101
+
+
+@pytest.mark.parametrize("state", [s for s in VersionState if s is not VersionState.READY])
+def test_only_ready_versions_can_be_deployed(state: VersionState) -> None:
+    with pytest.raises(FailedPreconditionError) as caught:
+        decisions.check_deployable(version(1, state), retired=False)
+    assert caught.value.reason is Reason.MODEL_VERSION_NOT_READY
+    assert caught.value.metadata["state"] == state.name
+    assert ("It differs." in caught.value.message) == (state is VersionState.FAILED)
+
+
+def test_a_decided_retirement_counts_before_the_state_says_so() -> None:
+    decisions.check_deployable(version(1), retired=False)
+    with pytest.raises(FailedPreconditionError) as caught:
+        decisions.check_deployable(version(1), retired=True)
+    assert caught.value.metadata["state"] == "RETIRED"
+
+
+def test_etag_refuses_every_other_revision() -> None:
+    first = after(None, 1)
+    decisions.check_etag("p", None, "")
+    decisions.check_etag("p", first, "")
+    decisions.check_etag("p", first, first.etag)
+    for current, etag in ((None, "1"), (first, "2"), (after(first, 1), first.etag)):
+        with pytest.raises(AbortedError) as caught:
+            decisions.check_etag("p", current, etag)
+        assert caught.value.reason is Reason.ETAG_MISMATCH
+
+
+def test_rollback_needs_an_earlier_revision() -> None:
+    first = after(None, 1)
+    second = after(first, 2)
+    for target in (None, second, after(second, 3)):
+        with pytest.raises(FailedPreconditionError) as caught:
+            decisions.rollback(second, target, (), 0)
+        assert caught.value.reason is Reason.NOTHING_TO_ROLL_BACK
+
+
+def test_rollback_refuses_retired_versions() -> None:
+    first = after(None, 1)
+    second = after(first, 2)
+    with pytest.raises(FailedPreconditionError) as caught:
+        decisions.rollback(second, first, {"ner_p_v1"}, 0)
+    assert caught.value.reason is Reason.MODEL_VERSION_NOT_READY
+    assert decisions.rollback(second, first, {"ner_p_v2"}, 0).restored_revision == 1
+
+
+def test_nothing_deployed() -> None:
+    with pytest.raises(FailedPreconditionError) as caught:
+        decisions.require("p", None)
+    assert caught.value.reason is Reason.NOTHING_DEPLOYED
+
+
+def test_retirement_refused_while_deployed() -> None:
+    current = after(None, 1)
+    decisions.check_retirable(version(2), current)
+    decisions.check_retirable(version(1), None)
+    with pytest.raises(FailedPreconditionError):
+        decisions.check_retirable(version(1), current)
+
+
+def test_a_deploy_keeps_models_of_other_types() -> None:
+    class Other(str):
+        __slots__ = ()
+
+    other = DeployedModel(
+        model_type=Other("zzz"),  # type: ignore[arg-type]  # a type that is yet to come
+        version="zzz_p_v1",
+        trunk_digest="sha256:t",
+        adapters={},
+    )
+    current = Deployment(
+        project="p", revision=5, models=(other,), action=Action.DEPLOY, create_time=0
+    )
+    assert [m.version for m in after(current, 3).models] == ["ner_p_v3", "zzz_p_v1"]
+    assert [m.version for m in after(after(current, 3), 4).models] == ["ner_p_v4", "zzz_p_v1"]
+
+
+@given(steps=st.lists(st.integers(-5, 5), min_size=1, max_size=20), now=st.integers(0, 1000))
+def test_histories_count_up_and_rollbacks_restore(steps: list[int], now: int) -> None:
+    """Steps: positive deploys that version, 0 rolls back, negative rolls back to that revision."""
+    history: list[Deployment] = []
+    for step in steps:
+        current = history[-1] if history else None
+        if step > 0:
+            history.append(after(current, step, now))
+            continue
+        if current is None:
+            continue
+        if step == 0:
+            target = next(
+                (old for old in reversed(history) if decisions.is_target(current, old)), None
+            )
+        else:
+            target = next((old for old in history if old.revision == -step), None)
+        try:
+            new = decisions.rollback(current, target, (), now)
+        except FailedPreconditionError:
+            assert target is None or target.revision >= current.revision
+            continue
+        assert target is not None
+        assert new.models == target.models
+        assert new.restored_revision == target.revision
+        if step == 0:
+            between = history[target.revision : current.revision - 1]
+            assert new.models != current.models
+            assert all(old.models == current.models for old in between)
+        history.append(new)
+    assert [d.revision for d in history] == list(range(1, len(history) + 1))
+    times = [d.create_time for d in history]
+    assert times == sorted(set(times))
+
+
+@pytest.mark.parametrize(
+    ("project", "id", "fits"),
+    [
+        ("p", "ner_p_v1", True),
+        ("a_v1", "ner_a_v1_v2", True),
+        ("a", "ner_a_v1_v2", False),
+        ("p", "ner_p_v0", False),
+        ("p", "ner_p_v01", False),
+        ("p", "ner_p_v", False),
+        ("p", "seq_p_v1", False),
+        ("p", "ner_p_v٣", False),
+        ("p", "ner_p_v1\n", False),
+    ],
+)
+def test_version_ids(project: str, id: str, fits: bool) -> None:
+    assert is_version_id(project, id) is fits
