@@ -1,7 +1,7 @@
 # make demo [DATA=folder]   set up and run the whole loop
 # make test [ARGS=…]        set up and run the tests
 # make lint                 every static check
-# make gen                  regenerate the stubs from protos/
+# make gen                  regenerate the stubs from protos/ and the sync client from the async one
 # make proto-release        accept today's protos as the released contract
 
 PYTHON ?= python3
@@ -40,9 +40,11 @@ lint: $(READY)
 	cd protos && ../$(BIN)/buf format --diff --exit-code
 	cd protos && ../$(BIN)/buf breaking --against released.binpb
 	$(BIN)/python tools/gen.py --check
+	$(BIN)/python tools/sync_client.py --check
 
 gen: $(READY)
 	$(BIN)/python tools/gen.py
+	$(BIN)/python tools/sync_client.py
 
 proto-release: $(READY)
 	cd protos && ../$(BIN)/buf build -o released.binpb

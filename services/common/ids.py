@@ -20,7 +20,7 @@ class IdSource(Protocol):
 
 
 class SortableIds:
-    """ULID-like ids: 48 bits of milliseconds, then 80 random bits; they sort by time of creation."""
+    """ULID-like ids: 48 bits of milliseconds, then 80 random bits; they sort by creation time."""
 
     def new(self) -> str:
         """Return a 26-character id."""
@@ -29,7 +29,7 @@ class SortableIds:
 
 
 class CountingIds:
-    """Predictable ids for tests: ``id000001``, ``id000002``, …"""
+    """Predictable ids for tests: ``id000001``, ``id000002`` and so on."""
 
     def __init__(self) -> None:
         """Start at 1."""

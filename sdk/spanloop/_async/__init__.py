@@ -1,0 +1,1 @@
+"""The client on grpc.aio; `_sync` is generated from here by tools/sync_client.py."""

@@ -1,0 +1,141 @@
+"""Calls of the registry service."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from uuid import uuid4
+
+from spanloop import types
+from spanloop._async.transport import AsyncTransport
+from spanloop._convert import registry as convert
+from spanloop._names import Named, child_name, deployment_name, name_of, project_name
+from spanloop.registry.v1 import registry_service_pb2 as pb
+
+
+class RegistryCalls:
+    """Model versions and deployments."""
+
+    _transport: AsyncTransport
+
+    async def get_model_version(
+        self, version: str | Named, *, timeout: float | None = None
+    ) -> types.ModelVersion:
+        """Read a model version by its full name."""
+        response = await self._transport.unary(
+            self._transport.registry.GetModelVersion,
+            pb.GetModelVersionRequest(name=name_of(version)),
+            timeout=timeout,
+        )
+        return convert.model_version(response.model_version)
+
+    def list_model_versions(
+        self,
+        project: str | Named,
+        *,
+        states: Iterable[types.ModelVersionState | str] = (),
+        timeout: float | None = None,
+    ) -> AsyncIterator[types.ModelVersion]:
+        """Iterate over the model versions of a project, newest first."""
+        return self._transport.pages(
+            self._transport.registry.ListModelVersions,
+            pb.ListModelVersionsRequest(
+                parent=project_name(project), states=convert.states_to(states)
+            ),
+            lambda page: map(convert.model_version, page.model_versions),
+            timeout,
+        )
+
+    async def retire_model_version(
+        self, version: str | Named, *, etag: str = "", timeout: float | None = None
+    ) -> types.ModelVersion:
+        """Take a READY version out of use; FailedPrecondition while it is deployed."""
+        response = await self._transport.unary(
+            self._transport.registry.RetireModelVersion,
+            pb.RetireModelVersionRequest(name=name_of(version), etag=etag),
+            timeout=timeout,
+            repeat=False,
+        )
+        return convert.model_version(response.model_version)
+
+    async def deploy(
+        self,
+        project: str | Named,
+        version: str | Named,
+        *,
+        etag: str = "",
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> types.Deployment:
+        """Point the project's deployment at a READY model version (id or full name).
+
+        Aborted when `etag` is given and the deployment moved since.
+        """
+        request = pb.DeployRequest(
+            model_version=child_name(project, "modelVersions", version),
+            etag=etag,
+            request_id=request_id or uuid4().hex,
+        )
+        response = await self._transport.unary(
+            self._transport.registry.Deploy, request, timeout=timeout
+        )
+        return convert.deployment(response.deployment)
+
+    async def rollback(
+        self,
+        project: str | Named,
+        *,
+        revision: int = 0,
+        etag: str = "",
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> types.Deployment:
+        """Serve the models of an earlier revision again, as a new revision.
+
+        Revision 0 is the newest earlier one whose models differ from today's.
+        """
+        request = pb.RollbackRequest(
+            name=deployment_name(project),
+            revision=revision,
+            etag=etag,
+            request_id=request_id or uuid4().hex,
+        )
+        response = await self._transport.unary(
+            self._transport.registry.Rollback, request, timeout=timeout
+        )
+        return convert.deployment(response.deployment)
+
+    async def get_deployment(
+        self, project: str | Named, *, timeout: float | None = None
+    ) -> types.Deployment:
+        """Read what a project serves; FailedPrecondition (NOTHING_DEPLOYED) before the first."""
+        response = await self._transport.unary(
+            self._transport.registry.GetDeployment,
+            pb.GetDeploymentRequest(name=deployment_name(project)),
+            timeout=timeout,
+        )
+        return convert.deployment(response.deployment)
+
+    def list_deployment_revisions(
+        self, project: str | Named, *, timeout: float | None = None
+    ) -> AsyncIterator[types.Deployment]:
+        """Iterate over all revisions of a project's deployment, newest first."""
+        return self._transport.pages(
+            self._transport.registry.ListDeploymentRevisions,
+            pb.ListDeploymentRevisionsRequest(name=deployment_name(project)),
+            lambda page: map(convert.deployment, page.deployments),
+            timeout,
+        )
+
+    async def watch_deployment(self, project: str | Named = "-") -> AsyncIterator[types.Deployment]:
+        """Iterate over the newest revision and every move; `-` means all projects. Never ends."""
+        request = pb.WatchDeploymentRequest(name=deployment_name(project))
+        seen: dict[str, int] = {}
+        async for message in self._transport.watch(
+            self._transport.registry.WatchDeployment, request
+        ):
+            if message.WhichOneof("payload") != "deployment":
+                continue
+            found = convert.deployment(message.deployment)
+            if seen.get(found.name) != found.revision:  # a reopened stream tells it again
+                seen[found.name] = found.revision
+                yield found

@@ -1,0 +1,124 @@
+"""Calls of the trainer service."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from uuid import uuid4
+
+from spanloop import types
+from spanloop._async.transport import AsyncTransport
+from spanloop._convert import training as convert
+from spanloop._names import Named, child_name, name_of, project_name
+from spanloop.trainer.v1 import trainer_service_pb2 as pb
+from spanloop.trainer.v1 import training_job_pb2
+
+
+class TrainingCalls:
+    """Training jobs."""
+
+    _transport: AsyncTransport
+
+    async def create_training_job(
+        self,
+        project: str | Named,
+        *,
+        snapshot: str | Named,
+        labels: Iterable[str] = (),
+        base_model_version: str | Named = "",
+        parameters: types.TrainingParameters | None = None,
+        trunk_source: str = "",
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> types.TrainingJob:
+        """Queue a training job.
+
+        Args:
+            project: Id or name.
+            snapshot: Name, or id within the project.
+            labels: Values of the labels to train; none: all of the snapshot.
+            base_model_version: Version whose adapters are kept for labels not trained here.
+            parameters: How to train; None leaves everything to the service.
+            trunk_source: The trunk; empty: the service's default.
+            request_id: Identifies the request; minted when None.
+            timeout: Seconds.
+        """
+        parent = project_name(project)
+        base = name_of(base_model_version)
+        request = pb.CreateTrainingJobRequest(
+            parent=parent,
+            training_job=training_job_pb2.TrainingJob(
+                snapshot=child_name(parent, "snapshots", snapshot),
+                labels=list(labels),
+                base_model_version=child_name(parent, "modelVersions", base) if base else "",
+                parameters=convert.parameters_to(parameters),
+                trunk_source=trunk_source,
+            ),
+            request_id=request_id or uuid4().hex,
+        )
+        response = await self._transport.unary(
+            self._transport.trainer.CreateTrainingJob, request, timeout=timeout
+        )
+        return convert.job(response.training_job)
+
+    async def get_training_job(
+        self, job: str | Named, *, timeout: float | None = None
+    ) -> types.TrainingJob:
+        """Read a training job by its full name."""
+        response = await self._transport.unary(
+            self._transport.trainer.GetTrainingJob,
+            pb.GetTrainingJobRequest(name=name_of(job)),
+            timeout=timeout,
+        )
+        return convert.job(response.training_job)
+
+    def list_training_jobs(
+        self,
+        project: str | Named = "-",
+        *,
+        states: Iterable[types.TrainingJobState | str] = (),
+        timeout: float | None = None,
+    ) -> AsyncIterator[types.TrainingJob]:
+        """Iterate over the training jobs of a project, newest first; `-` means all projects."""
+        return self._transport.pages(
+            self._transport.trainer.ListTrainingJobs,
+            pb.ListTrainingJobsRequest(
+                parent=project_name(project), states=convert.states_to(states)
+            ),
+            lambda page: map(convert.job, page.training_jobs),
+            timeout,
+        )
+
+    async def cancel_training_job(
+        self, job: str | Named, *, timeout: float | None = None
+    ) -> types.TrainingJob:
+        """Ask for a job to end; FailedPrecondition when it has ended already."""
+        response = await self._transport.unary(
+            self._transport.trainer.CancelTrainingJob,
+            pb.CancelTrainingJobRequest(name=name_of(job)),
+            timeout=timeout,
+            repeat=False,
+        )
+        return convert.job(response.training_job)
+
+    async def watch_training_job(
+        self, job: str | Named, *, resume_token: str = ""
+    ) -> AsyncIterator[types.TrainingJob | types.TrainingLogLine]:
+        """Iterate over a job's states and log lines as they come; ends behind the terminal state.
+
+        Continues by itself when the service restarts, without repeating log lines. Leaving the
+        iteration does not cancel the job.
+        """
+        request = pb.WatchTrainingJobRequest(name=name_of(job), resume_token=resume_token)
+        last: types.TrainingJob | None = None
+        async for message in self._transport.watch(
+            self._transport.trainer.WatchTrainingJob, request
+        ):
+            request.resume_token = message.resume_token or request.resume_token
+            match message.WhichOneof("payload"):
+                case "training_job":
+                    current = convert.job(message.training_job)
+                    if current != last:  # a reopened stream begins with the state known already
+                        last = current
+                        yield current
+                case "log_line":
+                    yield convert.log_line(message.log_line)

@@ -1,0 +1,103 @@
+"""Messages of the inference service."""
+
+from __future__ import annotations
+
+from spanloop._convert import basic
+from spanloop._types import inference as types
+from spanloop.inference.v1 import (
+    inference_service_pb2,
+    preannotation_job_pb2,
+    predict_pb2,
+    serving_state_pb2,
+)
+
+
+def granularity_to(granularity: types.Granularity | str | None) -> str:
+    """Return a granularity's wire name; None is unspecified, i.e. spans."""
+    name = types.Granularity(granularity or "unspecified").name
+    return f"GRANULARITY_{name}"
+
+
+def result(message: inference_service_pb2.PredictResponse) -> types.PredictResult:
+    """Return the answer to a Predict call."""
+    generation = message.generation
+    return types.PredictResult(
+        predictions=tuple(_text(entry) for entry in message.predictions),
+        generation=types.Generation(
+            name=generation.name,
+            deployment_revision=generation.deployment_revision,
+            adapters=dict(sorted(generation.adapters.items())),
+            model_versions=dict(sorted(generation.model_versions.items())),
+        ),
+    )
+
+
+def _text(message: predict_pb2.TextPrediction) -> types.TextPrediction:
+    return types.TextPrediction(
+        spans=basic.scored_from(message.spans),
+        tokens=tuple(
+            types.TokenPrediction(
+                start=token.start,
+                end=token.end,
+                labels=tuple(
+                    types.LabelScore(label=entry.label, score=entry.score) for entry in token.labels
+                ),
+            )
+            for token in message.tokens
+        ),
+        windows=message.windows,
+    )
+
+
+def serving_state(message: serving_state_pb2.ServingState) -> types.ServingState:
+    """Return what an inference server holds."""
+    return types.ServingState(
+        generations=tuple(_loaded(entry) for entry in message.generations),
+        execution_provider=message.execution_provider,
+        registry_connected=message.registry_connected,
+    )
+
+
+def _loaded(message: serving_state_pb2.LoadedGeneration) -> types.LoadedGeneration:
+    return types.LoadedGeneration(
+        name=message.name,
+        state=basic.enum_from(
+            types.GenerationState,
+            serving_state_pb2.GenerationState,
+            "GENERATION_STATE_",
+            message.state,
+        ),
+        deployment_revision=message.deployment_revision,
+        model_versions=dict(sorted(message.model_versions.items())),
+        trunk_digest=message.trunk_digest,
+        resident_bytes=message.resident_bytes,
+        active_requests=message.active_requests,
+        error_message=message.error_message,
+        load_seconds=message.load_seconds,
+        ready_time=basic.time_from(message.ready_time, message.HasField("ready_time")),
+    )
+
+
+def preannotation_job(message: preannotation_job_pb2.PreannotationJob) -> types.PreannotationJob:
+    """Return a pre-annotation job."""
+    return types.PreannotationJob(
+        name=message.name,
+        labels=tuple(message.labels),
+        min_score=message.min_score,
+        state=basic.enum_from(
+            types.PreannotationJobState,
+            preannotation_job_pb2.PreannotationJobState,
+            "PREANNOTATION_JOB_STATE_",
+            message.state,
+        ),
+        generation=message.generation,
+        total_tasks=message.total_tasks,
+        done_tasks=message.done_tasks,
+        written_predictions=message.written_predictions,
+        failure_message=message.failure_message,
+        cancel_requested=message.cancel_requested,
+        etag=message.etag,
+        create_time=basic.time_from(message.create_time, message.HasField("create_time")),
+        start_time=basic.time_from(message.start_time, message.HasField("start_time")),
+        end_time=basic.time_from(message.end_time, message.HasField("end_time")),
+    )

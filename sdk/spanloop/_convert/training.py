@@ -1,0 +1,106 @@
+"""Messages of the trainer service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from spanloop._convert import basic
+from spanloop._types import training as types
+from spanloop.trainer.v1 import training_job_pb2 as pb
+
+
+def job(message: pb.TrainingJob) -> types.TrainingJob:
+    """Return a training job."""
+    return types.TrainingJob(
+        name=message.name,
+        snapshot=message.snapshot,
+        model_type=basic.model_type_from(message.model_type),
+        labels=tuple(message.labels),
+        base_model_version=message.base_model_version,
+        parameters=_parameters(message.parameters),
+        trunk_source=message.trunk_source,
+        state=basic.enum_from(
+            types.TrainingJobState, pb.TrainingJobState, "TRAINING_JOB_STATE_", message.state
+        ),
+        attempt=message.attempt,
+        cancel_requested=message.cancel_requested,
+        progress=types.TrainingProgress(
+            phase=message.progress.phase,
+            fraction=message.progress.fraction,
+            epoch=message.progress.epoch,
+            epochs=message.progress.epochs,
+        ),
+        epochs=tuple(_epoch(entry) for entry in message.epochs),
+        evaluation=(
+            basic.evaluation_from(message.evaluation) if message.HasField("evaluation") else None
+        ),
+        model_version=message.model_version,
+        failure=_failure(message.failure) if message.HasField("failure") else None,
+        warnings=tuple(message.warnings),
+        timings=_timings(message.timings),
+        worker=message.worker,
+        etag=message.etag,
+        create_time=basic.time_from(message.create_time, message.HasField("create_time")),
+        start_time=basic.time_from(message.start_time, message.HasField("start_time")),
+        end_time=basic.time_from(message.end_time, message.HasField("end_time")),
+    )
+
+
+def log_line(message: pb.TrainingLogLine) -> types.TrainingLogLine:
+    """Return a line of a job's log."""
+    return types.TrainingLogLine(
+        sequence=message.sequence,
+        time=basic.time_from(message.time, message.HasField("time")),
+        level=message.level,
+        message=message.message,
+    )
+
+
+def parameters_to(parameters: types.TrainingParameters | None) -> pb.TrainingParameters:
+    """Return parameters as a message; what is None stays absent."""
+    given = asdict(parameters) if parameters is not None else {}
+    return pb.TrainingParameters(**{key: v for key, v in given.items() if v is not None})
+
+
+def states_to(states: Iterable[types.TrainingJobState | str]) -> list[str]:
+    """Return job states as wire names."""
+    return [f"TRAINING_JOB_STATE_{types.TrainingJobState(state).name}" for state in states]
+
+
+def _parameters(message: pb.TrainingParameters) -> types.TrainingParameters:
+    return types.TrainingParameters(
+        **{descriptor.name: value for descriptor, value in message.ListFields()}
+    )
+
+
+def _epoch(message: pb.EpochMetrics) -> types.EpochMetrics:
+    return types.EpochMetrics(
+        epoch=message.epoch,
+        loss=message.loss,
+        dev_micro_f1=message.dev_micro_f1,
+        dev_f1=dict(message.dev_f1),
+        seconds=message.seconds,
+    )
+
+
+def _failure(message: pb.TrainingFailure) -> types.TrainingFailure:
+    return types.TrainingFailure(
+        reason=basic.enum_from(
+            types.TrainingFailureReason,
+            pb.TrainingFailureReason,
+            "TRAINING_FAILURE_REASON_",
+            message.reason,
+        ),
+        message=message.message,
+    )
+
+
+def _timings(message: pb.TrainingTimings) -> types.TrainingTimings:
+    return types.TrainingTimings(
+        trunk_seconds=message.trunk_seconds,
+        activation_seconds=message.activation_seconds,
+        training_seconds=message.training_seconds,
+        evaluation_seconds=message.evaluation_seconds,
+        registration_seconds=message.registration_seconds,
+    )

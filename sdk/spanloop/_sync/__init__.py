@@ -1,0 +1,1 @@
+"""The client on synchronous channels; generated from `_async` by tools/sync_client.py."""

@@ -1,0 +1,1 @@
+"""The SDK's value types, one module per area; `spanloop.types` re-exports them."""

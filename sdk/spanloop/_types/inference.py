@@ -1,0 +1,133 @@
+"""Predictions, serving state and pre-annotation jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from spanloop._types.text import ScoredSpan
+
+
+class Granularity(StrEnum):
+    """What is answered for each text: decoded spans, or the labels of every word."""
+
+    UNSPECIFIED = "unspecified"
+    SPAN = "span"
+    TOKEN = "token"  # noqa: S105 - a word of the text, not a credential
+
+
+class GenerationState(StrEnum):
+    """Where a generation stands on a server."""
+
+    UNSPECIFIED = "unspecified"
+    LOADING = "loading"
+    READY = "ready"
+    DRAINING = "draining"
+    ERROR = "error"
+
+
+class PreannotationJobState(StrEnum):
+    """Where a pre-annotation job stands."""
+
+    UNSPECIFIED = "unspecified"
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing more will happen to the job."""
+        return self in {self.DONE, self.FAILED, self.CANCELLED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelScore:
+    """The probability, 0 to 1, that a word belongs to a span of the label."""
+
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenPrediction:
+    """A word with its labels by falling score."""
+
+    start: int
+    end: int
+    labels: tuple[LabelScore, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextPrediction:
+    """The answer for one text; `windows` says into how many overlapping windows it was cut."""
+
+    spans: tuple[ScoredSpan, ...]
+    tokens: tuple[TokenPrediction, ...]
+    windows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """The bank of adapters that answered, by label value."""
+
+    name: str
+    deployment_revision: int
+    adapters: Mapping[str, str]
+    model_versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictResult:
+    """One prediction per text, in order, all by the same generation."""
+
+    predictions: tuple[TextPrediction, ...]
+    generation: Generation
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedGeneration:
+    """A generation on a server; `error_message` says why it is in ERROR."""
+
+    name: str
+    state: GenerationState
+    deployment_revision: int
+    model_versions: Mapping[str, str]
+    trunk_digest: str
+    resident_bytes: int
+    active_requests: int
+    error_message: str
+    load_seconds: float
+    ready_time: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingState:
+    """What an inference server holds."""
+
+    generations: tuple[LoadedGeneration, ...]
+    execution_provider: str
+    registry_connected: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreannotationJob:
+    """One run over the open tasks of a project that writes predictions back."""
+
+    name: str
+    labels: tuple[str, ...]
+    min_score: float
+    state: PreannotationJobState
+    generation: str
+    total_tasks: int
+    done_tasks: int
+    written_predictions: int
+    failure_message: str
+    cancel_requested: bool
+    etag: str
+    create_time: datetime | None
+    start_time: datetime | None
+    end_time: datetime | None

@@ -1,0 +1,90 @@
+"""Texts, spans, splits and quality figures: what several services share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Split(StrEnum):
+    """Which part of a snapshot an example belongs to."""
+
+    UNSPECIFIED = "unspecified"
+    TRAIN = "train"
+    DEV = "dev"
+    TEST = "test"
+
+
+class ModelType(StrEnum):
+    """What is trained from the annotations."""
+
+    UNSPECIFIED = "unspecified"
+    NER = "ner"
+
+
+class OffsetEncoding(StrEnum):
+    """In which units text offsets are counted; offsets are half-open in each."""
+
+    UNSPECIFIED = "unspecified"
+    CODE_POINT = "code_point"
+    UTF8 = "utf8"
+    UTF16 = "utf16"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """A labelled piece of a text: `start` is its first unit, `end` the first unit behind it.
+
+    Attributes:
+        id: Identifies the span within its completion; given by the server when empty.
+    """
+
+    start: int
+    end: int
+    label: str
+    id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoredSpan:
+    """A span that a model proposes, with a score from 0 to 1."""
+
+    start: int
+    end: int
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpanMetrics:
+    """Exact-span quality of one label, or an average over labels; counts are spans."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+    predicted: int
+    correct: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitEvaluation:
+    """Quality on one split: by label value, over all spans (`micro`), mean of labels (`macro`)."""
+
+    split: Split
+    labels: Mapping[str, SpanMetrics]
+    micro: SpanMetrics
+    macro: SpanMetrics
+    texts: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationReport:
+    """Quality of a model version on the splits of its snapshot."""
+
+    splits: tuple[SplitEvaluation, ...] = field(default=())
+
+    def on(self, split: Split) -> SplitEvaluation | None:
+        """Return the figures of one split, None when it was not measured."""
+        return next((entry for entry in self.splits if entry.split is split), None)

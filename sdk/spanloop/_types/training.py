@@ -1,0 +1,154 @@
+"""Training jobs and what their watch tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from spanloop._types.text import EvaluationReport, ModelType
+
+
+class TrainingJobState(StrEnum):
+    """Where a training job stands."""
+
+    UNSPECIFIED = "unspecified"
+    WAITING = "waiting"
+    TRAINING = "training"
+    EVALUATING = "evaluating"
+    REGISTERING = "registering"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing more will happen to the job."""
+        return self in {self.DONE, self.FAILED, self.CANCELLED}
+
+
+class TrainingFailureReason(StrEnum):
+    """Why a training job failed."""
+
+    UNSPECIFIED = "unspecified"
+    NO_TRAINING_DATA = "no_training_data"
+    INVALID_PARAMETERS = "invalid_parameters"
+    OUT_OF_MEMORY = "out_of_memory"
+    WORKER_LOST = "worker_lost"
+    PARITY_FAILED = "parity_failed"
+    TRUNK_UNAVAILABLE = "trunk_unavailable"
+    PEER_FAILED = "peer_failed"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingFailure:
+    """Why a training job failed: a reason for programs, a message for people."""
+
+    reason: TrainingFailureReason
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingParameters:
+    """How to train; None means the service's default, which adapts to the data.
+
+    Attributes:
+        epochs: Most passes over the train split, 1 to 1,000.
+        patience: Passes without a better dev F1 after which a label's training stops.
+        learning_rate: Step size of the optimiser, above 0, at most 1.
+        weight_decay: Decoupled weight decay, 0 to 1.
+        dropout: Share of an adapter's activations dropped while training.
+        tap_dropout: Share of the trunk's activations dropped while training.
+        batch_words: Words per optimiser step, 64 to 1,000,000.
+        width: Width of an adapter's running state, 4 to 512.
+        context: Neighbours on each side that an adapter's block sees, 0 to 4.
+        seed: Seed of everything random.
+        max_length: Longest window in trunk tokens.
+    """
+
+    epochs: int | None = None
+    patience: int | None = None
+    learning_rate: float | None = None
+    weight_decay: float | None = None
+    dropout: float | None = None
+    tap_dropout: float | None = None
+    batch_words: int | None = None
+    width: int | None = None
+    context: int | None = None
+    seed: int | None = None
+    max_length: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingProgress:
+    """What a job is doing; `fraction` is 0 to 1 over the whole job, `epoch` counts from 1."""
+
+    phase: str
+    fraction: float
+    epoch: int
+    epochs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochMetrics:
+    """Figures after one pass over the train split; `seconds` are wall-clock."""
+
+    epoch: int
+    loss: float
+    dev_micro_f1: float
+    dev_f1: Mapping[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingTimings:
+    """Wall-clock seconds of a job's parts."""
+
+    trunk_seconds: float
+    activation_seconds: float
+    training_seconds: float
+    evaluation_seconds: float
+    registration_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingJob:
+    """One training run: a snapshot in, a model version out.
+
+    `evaluation` is there once evaluated, `model_version` once DONE, `failure` when FAILED.
+    """
+
+    name: str
+    snapshot: str
+    model_type: ModelType
+    labels: tuple[str, ...]
+    base_model_version: str
+    parameters: TrainingParameters
+    trunk_source: str
+    state: TrainingJobState
+    attempt: int
+    cancel_requested: bool
+    progress: TrainingProgress
+    epochs: tuple[EpochMetrics, ...]
+    evaluation: EvaluationReport | None
+    model_version: str
+    failure: TrainingFailure | None
+    warnings: tuple[str, ...]
+    timings: TrainingTimings
+    worker: str
+    etag: str
+    create_time: datetime | None
+    start_time: datetime | None
+    end_time: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingLogLine:
+    """One line of a job's log; `sequence` counts from 1 over all attempts."""
+
+    sequence: int
+    time: datetime | None
+    level: str
+    message: str

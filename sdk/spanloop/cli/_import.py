@@ -1,0 +1,172 @@
+"""`spanloop import`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spanloop.cli._output import note, print_json, print_table, progress_bar, warn
+from spanloop.cli._session import AsJson, Context, Project, session_of
+from spanloop.client import Client
+from spanloop.errors import ConfigurationError, NotFound
+from spanloop.types import ImportReport, Split, TaskFormat
+
+_SPLITS = {
+    "train": Split.TRAIN,
+    "training": Split.TRAIN,
+    "dev": Split.DEV,
+    "valid": Split.DEV,
+    "validation": Split.DEV,
+    "test": Split.TEST,
+}
+_SUFFIXES = {".bio", ".conll", ".iob", ".iob2", ".jsonl", ".tsv", ".txt"}
+_SHOWN_REFUSALS = 20
+
+
+def files_of(paths: list[Path], split: Split | None) -> list[tuple[Path, Split | None]]:
+    """Return the files to import with their splits; a folder gives its train, dev and test files.
+
+    Raises:
+        ConfigurationError: When a folder has no such files, or two of one split.
+    """
+    found: list[tuple[Path, Split | None]] = []
+    for path in paths:
+        if not path.is_dir():
+            found.append((path, split))
+            continue
+        parts: dict[Split, Path] = {}
+        for file in sorted(path.iterdir()):
+            part = _SPLITS.get(file.stem.lower())
+            if part is None or file.suffix.lower() not in _SUFFIXES or not file.is_file():
+                continue
+            if part in parts:
+                raise ConfigurationError(
+                    f"{path} has two {part.value} files, {parts[part].name} and {file.name}: "
+                    "name the files instead of the folder."
+                )
+            parts[part] = file
+        if not parts:
+            raise ConfigurationError(
+                f"{path} has no train, dev or test file ({', '.join(sorted(_SUFFIXES))})."
+            )
+        order = [part for part in (Split.TRAIN, Split.DEV, Split.TEST) if part in parts]
+        found.extend((parts[part], part) for part in order)
+    return found
+
+
+def add_to(root: typer.Typer) -> None:
+    """Add the command."""
+    root.command("import")(import_)
+
+
+def import_(
+    context: Context,
+    project: Project,
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            exists=True,
+            help="Files, or folders with train, dev and test files, whose splits are then kept.",
+        ),
+    ],
+    format: Annotated[
+        TaskFormat | None, typer.Option(help="Default: recognised from the content.")
+    ] = None,
+    split: Annotated[
+        Split | None, typer.Option(help="Split given to texts that bring none of their own.")
+    ] = None,
+    create_project: Annotated[
+        bool, typer.Option(help="Create the project if there is none.")
+    ] = True,
+    create_labels: Annotated[
+        bool | None,
+        typer.Option(
+            "--create-labels/--no-create-labels",
+            help="Create labels that the project lacks. Default: only if this command creates the "
+            "project.",
+        ),
+    ] = None,
+    open_: Annotated[
+        bool, typer.Option("--open", help="Import the texts only, as open tasks.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Import tasks, with their completions if the files have them.
+
+    Texts that were imported before are left as they are. Exits with 0 also when single lines were
+    refused (they are listed), with 1 when not a single text of all files is in the project.
+    """
+    files = files_of(paths, split)
+    with session_of(context).client() as client:
+        made = create_project and _ensure_project(client, project)
+        reports: list[tuple[Path, ImportReport]] = []
+        with progress_bar() as bar:
+            for path, part in files:
+                row = bar.add_task(path.name, total=None)
+                report = client.import_file(
+                    project,
+                    path,
+                    format=format,
+                    split=part,
+                    create_labels=made if create_labels is None else create_labels,
+                    ignore_completions=open_,
+                    progress=lambda sent, size, row=row: bar.update(  # type: ignore[misc]
+                        row, completed=sent, total=size
+                    ),
+                )
+                reports.append((path, report))
+    if as_json:
+        print_json([{"file": str(path), "report": report} for path, report in reports])
+    else:
+        _show(reports)
+    if not any(report.imported_tasks or report.unchanged_tasks for _, report in reports):
+        warn("Nothing was imported.")
+        raise typer.Exit(1)
+
+
+def _ensure_project(client: Client, project: str) -> bool:
+    """Create the project unless it exists; return whether it was created."""
+    try:
+        client.get_project(project)
+    except NotFound:
+        client.create_project(project)
+        note(f"Created project {project}.")
+        return True
+    return False
+
+
+def _show(reports: list[tuple[Path, ImportReport]]) -> None:
+    print_table(
+        ["file", "format", "#tasks", "#completions", "#spans", "#unchanged", "#refused"],
+        (
+            (
+                path.name,
+                report.format.value,
+                report.imported_tasks,
+                report.imported_completions,
+                report.imported_spans,
+                report.unchanged_tasks,
+                report.refused_tasks,
+            )
+            for path, report in reports
+        ),
+    )
+    labels = sorted({label for _, report in reports for label in report.created_labels})
+    if labels:
+        note(f"Created labels: {', '.join(labels)}.")
+    refused = [(path, error) for path, report in reports for error in report.errors]
+    if refused:
+        print_table(
+            ["file", "#line", "reason", "field", "what is wrong"],
+            (
+                (path.name, error.line, error.reason, error.field, error.message)
+                for path, error in refused[:_SHOWN_REFUSALS]
+            ),
+            title="Refused",
+        )
+        hidden = sum(report.refused_tasks for _, report in reports) - _SHOWN_REFUSALS
+        if hidden > 0:
+            note(f"… and {hidden} more; --json lists them.")

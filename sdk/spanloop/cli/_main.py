@@ -1,0 +1,103 @@
+"""The root command."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from spanloop.cli import (
+    _config,
+    _deploy,
+    _doctor,
+    _export,
+    _import,
+    _jobs,
+    _labels,
+    _models,
+    _preannotate,
+    _predict,
+    _train,
+    _up,
+)
+from spanloop.cli._advice import print_error
+from spanloop.cli._output import err
+from spanloop.cli._session import Session
+from spanloop.errors import SpanloopError
+
+
+class Commands(TyperGroup):
+    """Ends failed commands with a message instead of a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; failures that a user can cause exit with status 1."""
+        try:
+            return super().invoke(ctx)
+        except SpanloopError as error:
+            print_error(error)
+        except BrokenPipeError:
+            raise  # typer ends quietly: `spanloop export … | head`
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            err().print(f"error: {where}{error.strerror or error}", markup=False, soft_wrap=True)
+        raise typer.Exit(1)
+
+
+app = typer.Typer(
+    name="spanloop",
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The open loop from annotations to served models.",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        try:
+            found = version("spanloop")
+        except PackageNotFoundError:
+            found = "unknown"
+        sys.stdout.write(f"spanloop {found}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SPANLOOP_DATA_DIR",
+            help="Data directory of services on this machine: token and addresses are read there. "
+            "Default: ./data.",
+        ),
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(help="Bearer token; better set SPANLOOP_TOKEN, which process lists hide."),
+    ] = None,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Remember the options that all commands share."""
+    context.obj = Session(data_dir=data_dir, token=token)
+
+
+for module in (_up, _import, _train, _deploy, _predict, _preannotate, _export, _config, _doctor):
+    module.add_to(app)
+app.add_typer(_labels.app, name="labels")
+app.add_typer(_jobs.app, name="jobs")
+app.add_typer(_models.app, name="models")
+
+
+def main() -> None:
+    """Run the command line: 0 done, 1 failed, 2 wrong usage, 130 interrupted with Ctrl-C."""
+    app()

@@ -1,0 +1,138 @@
+"""`spanloop train`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from spanloop.cli._output import note, out, print_evaluation, print_json, print_table, warn
+from spanloop.cli._session import AsJson, Context, Labels, Project, session_of, values
+from spanloop.cli._watching import watch_training
+from spanloop.errors import ConfigurationError
+from spanloop.types import (
+    GivenSplits,
+    RatioSplits,
+    SplitPolicy,
+    TrainingJob,
+    TrainingJobState,
+    TrainingParameters,
+)
+
+
+def add_to(root: typer.Typer) -> None:
+    """Add the command."""
+    root.command("train")(train)
+
+
+def train(
+    context: Context,
+    project: Project,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it until it ends.")] = False,
+    labels: Labels = None,
+    epochs: Annotated[int | None, typer.Option(help="Most passes over the data.")] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Passes without a better dev F1 before a label stops.")
+    ] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Step size.")] = None,
+    width: Annotated[int | None, typer.Option(help="Width of an adapter's running state.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    max_length: Annotated[int | None, typer.Option(help="Longest window in tokens.")] = None,
+    base: Annotated[
+        str, typer.Option(help="Model version whose adapters are kept for other labels.")
+    ] = "",
+    trunk: Annotated[str, typer.Option(help="Trunk source; default: the trainer's.")] = "",
+    snapshot: Annotated[
+        str, typer.Option(help="Train this snapshot instead of taking a new one.")
+    ] = "",
+    splits: Annotated[
+        str,
+        typer.Option(
+            help="`given`, or shares TRAIN,DEV,TEST such as 0.8,0.1,0.1. Default: given if every "
+            "text has a split, else these."
+        ),
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Take a snapshot of the submitted completions and train adapters from it.
+
+    With --watch, exits with 1 unless the job is done.
+    """
+    policy = split_policy(splits, seed or 0)
+    with session_of(context).client() as client:
+        if not snapshot:
+            taken = client.create_snapshot(project, split_policy=policy)
+            snapshot = taken.name
+            counts = ", ".join(f"{count} {part}" for part, count in taken.example_counts.items())
+            note(f"Snapshot {taken.name}: {counts}.")
+        job = client.create_training_job(
+            project,
+            snapshot=snapshot,
+            labels=values(labels),
+            base_model_version=base,
+            parameters=TrainingParameters(
+                epochs=epochs,
+                patience=patience,
+                learning_rate=learning_rate,
+                width=width,
+                seed=seed,
+                max_length=max_length,
+            ),
+            trunk_source=trunk,
+        )
+        note(f"Job {job.name}.")
+        if watch:
+            job = watch_training(client, job.name)
+    if as_json:
+        print_json(job)
+    elif watch:
+        show_job(job, project)
+    else:
+        out().print(job.name, markup=False)
+    if watch and job.state is not TrainingJobState.DONE:
+        raise typer.Exit(1)
+
+
+def split_policy(splits: str, seed: int) -> SplitPolicy | None:
+    """Return the policy that `--splits` names, None for an empty one.
+
+    Raises:
+        ConfigurationError: When it names none.
+    """
+    if not splits:
+        return None
+    if splits == "given":
+        return GivenSplits(seed=seed)
+    try:
+        train, dev, test = (float(part) for part in splits.split(","))
+    except ValueError as error:
+        raise ConfigurationError(f"--splits {splits}: must be `given` or three shares") from error
+    return RatioSplits(train=train, dev=dev, test=test, seed=seed)
+
+
+def show_job(job: TrainingJob, project: str = "PROJECT") -> None:
+    """Print what came of a training job."""
+    rows: list[tuple[str, object]] = [
+        ("job", job.name),
+        ("state", job.state.value + (" (cancelling)" if job.cancel_requested else "")),
+        ("progress", f"{job.progress.fraction:.0%} {job.progress.phase}"),
+        ("attempt", job.attempt),
+        ("snapshot", job.snapshot),
+        ("labels", ", ".join(job.labels) or "all"),
+        ("model version", job.model_version),
+        ("created", job.create_time),
+        ("started", job.start_time),
+        ("ended", job.end_time),
+        ("training seconds", job.timings.training_seconds),
+        ("activation seconds", job.timings.activation_seconds),
+    ]
+    if job.failure is not None:
+        rows.append(("failure", f"{job.failure.reason.name}: {job.failure.message}"))
+    print_table(["", ""], ((key, value) for key, value in rows if value not in (None, "")))
+    for warning in job.warnings:
+        warn(warning)
+    if job.evaluation is not None:
+        print_evaluation(job.evaluation)
+    if job.state is TrainingJobState.DONE:
+        version = job.model_version.rpartition("/")[2]
+        note(f"Serve it with: spanloop deploy {project} {version}")

@@ -1,0 +1,1 @@
+"""What is done around every call, one concern per module; `chain` puts them together."""

@@ -1,0 +1,1 @@
+"""The only part of the modeling library that imports onnx and onnxruntime."""

@@ -1,0 +1,174 @@
+"""From texts to the states of their words: windows through the trunk, gathered word by word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.common.modeling.onnx.trunk import TrunkRunner
+from services.common.modeling.packing import WordInputs
+from services.common.modeling.tokenisation import Encoded
+from services.common.modeling.windows import Window, plan_windows
+from services.common.modeling.word_features import word_features
+
+POOLING = "first-last-v1"
+"""How a word's pieces become one vector: the mean of its first and its last piece."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedText:
+    """A text ready for the trunk: its pieces, windows and word features."""
+
+    encoded: Encoded
+    windows: list[Window]
+    features: NDArray[np.float32]
+
+    @property
+    def words(self) -> list[tuple[int, int]]:
+        """Half-open code-point ranges of the words."""
+        return self.encoded.words
+
+    @property
+    def cost(self) -> int:
+        """Pieces that go through the trunk, without special tokens: what a queue should count."""
+        return sum(window.end - window.start for window in self.windows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """Words ``[start, end)`` of a text, of which ``[own_start, own_end)`` are wanted.
+
+    Long texts are cut into segments, so that memory stays bounded; the words around the owned
+    ones are there for context, so a cut changes no result.
+    """
+
+    text: PreparedText
+    start: int
+    end: int
+    own_start: int
+    own_end: int
+
+
+def cut_segments(text: PreparedText, limit: int, reach: int) -> list[Segment]:
+    """Cut a text into segments that own at most `limit` words, with `reach` more on either side."""
+    count = len(text.words)
+    return [
+        Segment(
+            text=text,
+            start=max(own_start - reach, 0),
+            end=min(own_start + limit + reach, count),
+            own_start=own_start,
+            own_end=min(own_start + limit, count),
+        )
+        for own_start in range(0, count, limit)
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """One window to run for one segment: which words read their first and last piece where."""
+
+    segment: int
+    window: Window
+    first: tuple[NDArray[np.int64], NDArray[np.int64]]
+    last: tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+class WordStateReader:
+    """Runs texts through a trunk and returns one row of states per word."""
+
+    def __init__(
+        self, trunk: TrunkRunner, *, max_length: int, stride: int, batch_tokens: int = 4096
+    ) -> None:
+        """Read states with these windows.
+
+        Args:
+            trunk: The open trunk.
+            max_length: Pieces per window, special tokens included; bounded by the trunk's own.
+            stride: Pieces that neighbouring windows share.
+            batch_tokens: Most pieces, padding included, in one run of the trunk.
+        """
+        self.trunk = trunk
+        self.max_length = min(max_length, trunk.manifest.max_length)
+        self.stride = stride
+        self._capacity = self.max_length - trunk.tokenizer.special_count
+        self._batch_tokens = batch_tokens
+
+    def prepare(self, texts: Sequence[str]) -> list[PreparedText]:
+        """Tokenise texts, plan their windows and compute their word features."""
+        return [
+            PreparedText(
+                encoded=encoded,
+                windows=plan_windows(encoded.word_initial, self._capacity, self.stride),
+                features=word_features(encoded.text, encoded.words),
+            )
+            for encoded in self.trunk.tokenizer.encode_many(texts)
+        ]
+
+    def read(self, segments: Sequence[Segment]) -> list[WordInputs]:
+        """Return what the bank reads, for each segment.
+
+        All results are held in memory: bound the words of one call.
+        """
+        manifest = self.trunk.manifest
+        results = []
+        jobs: list[_Job] = []
+        for index, segment in enumerate(segments):
+            count = segment.end - segment.start
+            pieces = segment.text.encoded.word_pieces[segment.start : segment.end]
+            results.append(
+                WordInputs(
+                    states=np.zeros((manifest.taps, count, manifest.hidden_size), np.float32),
+                    features=segment.text.features[segment.start : segment.end],
+                    present=pieces[:, 0] >= 0,
+                )
+            )
+            jobs.extend(_jobs(index, segment.text.windows, pieces))
+        jobs.sort(key=lambda job: job.window.end - job.window.start)
+        for batch in self._batches(jobs):
+            taps = self._run(segments, batch)
+            for row, job in enumerate(batch):
+                # A word's first and last piece may lie in different windows: halves add up.
+                target = results[job.segment].states
+                for words, positions in (job.first, job.last):
+                    target[:, words] += 0.5 * taps[:, row, positions]
+        return results
+
+    def _batches(self, jobs: list[_Job]) -> Iterator[list[_Job]]:
+        special = self.trunk.tokenizer.special_count
+        batch: list[_Job] = []
+        for job in jobs:
+            length = job.window.end - job.window.start + special
+            if batch and length * (len(batch) + 1) > self._batch_tokens:
+                yield batch
+                batch = []
+            batch.append(job)
+        if batch:
+            yield batch
+
+    def _run(self, segments: Sequence[Segment], batch: list[_Job]) -> NDArray[np.float32]:
+        tokenizer = self.trunk.tokenizer
+        longest = max(job.window.end - job.window.start for job in batch) + tokenizer.special_count
+        ids = np.full((len(batch), longest), self.trunk.manifest.pad_token_id, dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for row, job in enumerate(batch):
+            pieces = segments[job.segment].text.encoded.ids[job.window.start : job.window.end]
+            whole = [*tokenizer.prefix, *pieces.tolist(), *tokenizer.suffix]
+            ids[row, : len(whole)] = whole
+            mask[row, : len(whole)] = 1
+        taps = self.trunk.run(ids, mask)
+        return taps[:, :, len(tokenizer.prefix) :]
+
+
+def _jobs(segment: int, windows: Sequence[Window], pieces: NDArray[np.int64]) -> Iterator[_Job]:
+    """Find the windows that own any of these words' first and last pieces."""
+    for window in windows:
+        reads = []
+        for column in (pieces[:, 0], pieces[:, 1]):
+            words = np.flatnonzero((column >= window.own_start) & (column < window.own_end))
+            reads.append((words, column[words] - window.start))
+        if any(len(words) for words, _ in reads):
+            yield _Job(segment=segment, window=window, first=reads[0], last=reads[1])

@@ -1,0 +1,222 @@
+"""What the trainer's tests share: the real services around a child that computes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from grpc import aio
+
+from services.common.server import RunningServer
+from services.trainer.bootstrap import build
+from services.trainer.config import TrainerSettings
+from spanloop.annotation.v1 import annotation_service_pb2 as annotation_pb
+from spanloop.registry.v1 import registry_service_pb2 as registry_pb
+from spanloop.registry.v1.model_version_pb2 import ModelVersion
+from spanloop.trainer.v1 import trainer_service_pb2 as pb
+from spanloop.trainer.v1 import trainer_service_pb2_grpc
+from spanloop.trainer.v1.training_job_pb2 import TrainingJob, TrainingJobState
+from tests.support import client_channel, running
+from tests.support.annotation import AnnotationClient, annotation_settings
+from tests.support.registry import RegistryClient, registry_settings
+
+CHILD = Path(__file__).with_name("trainer_child.py")
+TERMINAL = {"DONE", "FAILED", "CANCELLED"}
+
+
+def fake_child(control: Path | str) -> Sequence[str]:
+    """Return the command of the child that a control folder directs."""
+    return (sys.executable, str(CHILD), str(control))
+
+
+def state_of(job: TrainingJob) -> str:
+    """Return the short name of a job's state."""
+    return TrainingJobState.Name(job.state).removeprefix("TRAINING_JOB_STATE_")
+
+
+class TrainerClient:
+    """The stub, and the steps that most tests take."""
+
+    def __init__(self, channel: aio.Channel) -> None:
+        self.stub = trainer_service_pb2_grpc.TrainerServiceStub(channel)
+
+    async def create(
+        self, snapshot: str, request_id: str = "", **fields: object
+    ) -> TrainingJob:
+        parent = "/".join(snapshot.split("/")[:2])
+        answer = await self.stub.CreateTrainingJob(
+            pb.CreateTrainingJobRequest(
+                parent=parent,
+                training_job=TrainingJob(snapshot=snapshot, **fields),
+                request_id=request_id,
+            )
+        )
+        return answer.training_job
+
+    async def get(self, name: str) -> TrainingJob:
+        answer = await self.stub.GetTrainingJob(pb.GetTrainingJobRequest(name=name))
+        return answer.training_job
+
+    async def cancel(self, name: str) -> TrainingJob:
+        answer = await self.stub.CancelTrainingJob(pb.CancelTrainingJobRequest(name=name))
+        return answer.training_job
+
+    async def watch(self, name: str, token: str = "") -> list[pb.WatchTrainingJobResponse]:
+        """Read a stream to its end."""
+        request = pb.WatchTrainingJobRequest(name=name, resume_token=token)
+        async with asyncio.timeout(40):
+            return [message async for message in self.stub.WatchTrainingJob(request)]
+
+    async def until(self, name: str, reached: Callable[[TrainingJob], bool]) -> TrainingJob:
+        """Wait for a condition."""
+        async with asyncio.timeout(40):
+            while not reached(job := await self.get(name)):
+                await asyncio.sleep(0.05)
+        return job
+
+    async def end(self, name: str) -> TrainingJob:
+        """Wait for a terminal state."""
+        return await self.until(name, lambda job: state_of(job) in TERMINAL)
+
+
+def log_lines(messages: Sequence[pb.WatchTrainingJobResponse]) -> list[tuple[int, str]]:
+    """Return the log lines of a stream."""
+    return [
+        (message.log_line.sequence, message.log_line.message)
+        for message in messages
+        if message.WhichOneof("payload") == "log_line"
+    ]
+
+
+class Loop:
+    """Annotation and registry in this process, and trainers started around them as wanted."""
+
+    def __init__(self, folder: Path, stack: AsyncExitStack) -> None:
+        self.data = folder / "data"
+        self.control = folder / "control"
+        self.control.mkdir()
+        self._stack = stack
+        self._registry = AsyncExitStack()
+        self.registry_address = ""
+        self.annotation_address = ""
+
+    async def start(self) -> None:
+        from services.annotation.bootstrap import build as build_annotation
+
+        server = await self._stack.enter_async_context(
+            running(annotation_settings(self.data), build_annotation)
+        )
+        self.annotation_address = server.address
+        self.annotation = AnnotationClient(
+            await self._stack.enter_async_context(client_channel(server))
+        )
+        await self.start_registry()
+        self._stack.push_async_callback(self.stop_registry)
+
+    async def start_registry(self) -> None:
+        from services.registry.bootstrap import build as build_registry
+
+        settings = registry_settings(self.data)
+        if self.registry_address:
+            settings = settings.model_copy(update={"listen": self.registry_address})
+        server = await self._registry.enter_async_context(running(settings, build_registry))
+        self.registry_address = server.address
+        self.registry = RegistryClient(
+            await self._registry.enter_async_context(client_channel(server))
+        )
+
+    async def stop_registry(self) -> None:
+        await self._registry.aclose()
+
+    def settings(self, **fields: object) -> TrainerSettings:
+        values: dict[str, object] = {
+            "data_dir": self.data,
+            "listen": "127.0.0.1:0",
+            "annotation_address": self.annotation_address,
+            "registry_address": self.registry_address,
+            "trunk_source": "embedded:tiny",
+            "poll_seconds": 0.1,
+            "lease_seconds": 3,
+            "peer_retry_seconds": 5,
+            "drain_seconds": 2,
+            "stop_seconds": 2,
+        }
+        return TrainerSettings(**(values | fields))
+
+    def environment(self, **fields: object) -> dict[str, str]:
+        """Return what gives a trainer process the same settings."""
+        settings = self.settings(**fields)
+        return {
+            f"SPANLOOP_TRAINER_{name.upper()}": str(getattr(settings, name))
+            for name in settings.model_fields_set
+        }
+
+    @asynccontextmanager
+    async def trainer(self, **fields: object) -> AsyncIterator[tuple[TrainerClient, RunningServer]]:
+        """Run a trainer in this process."""
+        made = partial(build, child_command=fake_child(self.control))
+        async with (
+            running(self.settings(**fields), made) as server,
+            client_channel(server) as channel,
+        ):
+            yield TrainerClient(channel), server
+
+    def control_child(self, **settings: object) -> None:
+        """Set or (with None) remove control files."""
+        for name, value in settings.items():
+            if value is None:
+                (self.control / name).unlink(missing_ok=True)
+            else:
+                (self.control / name).write_text(str(value))
+
+    async def child_pid(self) -> int:
+        """Wait for a child and return its process id."""
+        path = self.control / "pid"
+        async with asyncio.timeout(20):
+            while not path.exists() or not path.read_text():
+                await asyncio.sleep(0.02)
+        return int(path.read_text())
+
+    def trace(self) -> list[int]:
+        """Return the passes that children have trained, in order."""
+        path = self.control / "trace"
+        return [int(line) for line in path.read_text().split()] if path.exists() else []
+
+    async def snapshot(self, project: str = "p", labels: Sequence[str] = ("PARTY", "DATE")) -> str:
+        """Make a project with six annotated texts and return a snapshot of it."""
+        parent = await self.annotation.project(project, *labels)
+        lines = []
+        for index in range(6):
+            split = ("train", "train", "train", "train", "dev", "test")[index]
+            spans = [{"start": 0, "end": 4, "label": labels[0]}]
+            if len(labels) > 1 and index < 2:
+                spans.append({"start": 10, "end": 14, "label": labels[1]})
+            text = f"Acme {index} paid 2024 to Bolt."
+            lines.append(json.dumps({"text": text, "spans": spans, "split": split}))
+        answer = await self.annotation.load(parent, "\n".join(lines).encode())
+        assert answer.imported_tasks == 6, answer
+        snapshot = await self.annotation.stub.CreateSnapshot(
+            annotation_pb.CreateSnapshotRequest(parent=parent)
+        )
+        return str(snapshot.snapshot.name)
+
+    async def versions(self, project: str = "p") -> list[ModelVersion]:
+        """Return the versions of a project."""
+        answer = await self.registry.stub.ListModelVersions(
+            registry_pb.ListModelVersionsRequest(parent=f"projects/{project}")
+        )
+        return list(answer.model_versions)
+
+
+@asynccontextmanager
+async def running_loop(folder: Path) -> AsyncIterator[Loop]:
+    """Run annotation and registry on a folder."""
+    async with AsyncExitStack() as stack:
+        loop = Loop(folder, stack)
+        await loop.start()
+        yield loop

@@ -1,0 +1,182 @@
+"""A training child that computes nothing: it speaks the protocol, quickly, as a control folder says.
+
+``python trainer_child.py <control folder> <spec file>``. In the control folder:
+
+- ``epochs``: number of passes (default 3); ``hold``: stop and wait after this pass while it exists
+- ``die``: kill itself after this pass, each time; ``raise``: end with an unhandled error
+- ``fail``: ``REASON message``; ``parity``: ``bad`` for a parity check that fails
+- written by the child: ``pid``, and ``trace`` with one line per pass trained
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from services.common.modeling.manifest import (
+    ADAPTER_FILE,
+    TOKENIZER_FILE,
+    TRUNK_FILE,
+    AdapterManifest,
+    Decoding,
+    FileDigest,
+    LadderArchitecture,
+    TrunkManifest,
+)
+from services.trainer.domain import SpanMetrics, SplitEvaluation
+from services.trainer.job_files import AdapterFiles, JobFolder, JobResult, Parity, read_spec
+from services.trainer.protocol import STOP, message_line
+
+MODEL = b"onnx bytes"
+TOKENIZER = b'{"tokenizer": "json"}'
+
+
+def trunk(spec_source: str) -> TrunkManifest:
+    return TrunkManifest(
+        name="tiny",
+        source=spec_source,
+        architecture="bert",
+        hidden_size=8,
+        taps=3,
+        max_length=64,
+        pad_token_id=0,
+        precision="fp32",
+        opset=20,
+        files={TRUNK_FILE: FileDigest.of(MODEL), TOKENIZER_FILE: FileDigest.of(TOKENIZER)},
+    )
+
+
+def main() -> None:
+    control, spec = Path(sys.argv[1]), read_spec(Path(sys.argv[2]))
+    stop = threading.Event()
+
+    def watch() -> None:
+        for line in iter(sys.stdin.buffer.readline, b""):
+            if line == STOP:
+                stop.set()
+        os._exit(3)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+    def send(kind: str, **fields: object) -> None:
+        os.write(1, message_line(kind, **fields))
+
+    def setting(name: str, default: str = "") -> str:
+        try:
+            return (control / name).read_text()
+        except FileNotFoundError:
+            return default
+
+    (control / "pid").write_text(str(os.getpid()))
+    (control / "environment").write_text(json.dumps(dict(os.environ)))
+    if setting("raise"):
+        raise RuntimeError("the child has a bug")
+    if setting("fail"):
+        reason, _, message = setting("fail").partition(" ")
+        send("failed", reason=reason, message=message)
+        os._exit(0)
+    folder = JobFolder(Path(spec.folder))
+    manifest = trunk(spec.trunk_source)
+    home = Path(spec.trunk_folder or f"{spec.trunks_folder}/{manifest.digest[7:]}")
+    if not spec.trunk_folder:
+        home.mkdir(parents=True, exist_ok=True)
+        (home / TRUNK_FILE).write_bytes(MODEL)
+        (home / TOKENIZER_FILE).write_bytes(TOKENIZER)
+        (home / "manifest.json").write_bytes(manifest.to_bytes())
+        send("log", level="info", message="exported the trunk")
+    manifest = TrunkManifest.from_bytes((home / "manifest.json").read_bytes())
+    checkpoint = folder.run_path / "checkpoint"
+    done = int(checkpoint.read_text()) if checkpoint.exists() else 0
+    if done:
+        send("log", level="info", message=f"resumed after epoch {done}")
+    epochs = int(setting("epochs", "3"))
+    for epoch in range(done + 1, epochs + 1):
+        with (control / "trace").open("a") as trace:
+            trace.write(f"{epoch}\n")
+        fraction = epoch / epochs
+        send("log", level="info", message=f"epoch {epoch}")
+        send("progress", phase=f"epoch {epoch}", fraction=fraction, epoch=epoch, epochs=epochs)
+        send(
+            "epoch",
+            epoch=epoch,
+            loss=1 / epoch,
+            dev_micro_f1=0.5,
+            dev_f1=dict.fromkeys(spec.labels, 0.5),
+            seconds=0.1,
+        )
+        checkpoint.write_text(str(epoch))
+        if setting("die") == str(epoch):
+            os.kill(os.getpid(), signal.SIGKILL)
+        while setting("hold") == str(epoch) and not stop.is_set():
+            time.sleep(0.02)
+        if stop.is_set():
+            send("stopped")
+            os._exit(0)
+    send("timing", part="training", seconds=1.5)
+    send("evaluating")
+    while setting("hold") == "evaluating":
+        time.sleep(0.02)
+    adapters = []
+    for index, label in enumerate(spec.labels):
+        weights = f"weights of {label}".encode()
+        data = AdapterManifest(
+            label=label,
+            trunk_digest=manifest.digest,
+            tokenizer_digest=manifest.tokenizer_digest,
+            architecture=LadderArchitecture(
+                hidden_size=8, width=4, taps=(0, 1, 2), context=1, features=39
+            ),
+            decoding=Decoding(outside_bias=0.0),
+            max_length=32,
+            stride=8,
+            files={ADAPTER_FILE: FileDigest.of(weights)},
+            word_splitter="v1",
+            featuriser="v1",
+            lineage=spec.lineage,
+        ).to_bytes()
+        made = folder.adapters_path / str(index)
+        made.mkdir(parents=True, exist_ok=True)
+        (made / "manifest.json").write_bytes(data)
+        (made / "adapter.safetensors").write_bytes(weights)
+        adapters.append(
+            AdapterFiles(
+                label=label,
+                manifest=str(made / "manifest.json"),
+                weights=str(made / "adapter.safetensors"),
+            )
+        )
+    scores = SpanMetrics(precision=0.5, recall=0.5, f1=0.5, support=4, predicted=4, correct=2)
+    bad = setting("parity") == "bad"
+    folder.write_result(
+        JobResult(
+            trunk_folder=str(home),
+            adapters=tuple(adapters),
+            evaluation=(
+                SplitEvaluation(
+                    split="test",
+                    labels=dict.fromkeys(spec.labels, scores),
+                    micro=scores,
+                    macro=scores,
+                    texts=2,
+                ),
+            ),
+            parity=Parity(
+                texts=5,
+                max_abs_diff=0.5 if bad else 1e-6,
+                span_mismatches=1 if bad else 0,
+                passed=not bad,
+                reason="a span differs" if bad else "",
+            ),
+        )
+    )
+    send("result")
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

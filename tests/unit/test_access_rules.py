@@ -1,0 +1,41 @@
+"""Every method of every service has exactly one access rule."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+import pytest
+from google.protobuf.descriptor import FileDescriptor
+
+from services.common.auth import Access
+from spanloop.annotation.v1 import annotation_service_pb2
+from spanloop.inference.v1 import inference_service_pb2
+from spanloop.registry.v1 import registry_service_pb2
+from spanloop.trainer.v1 import trainer_service_pb2
+
+CONTRACTS: dict[str, ModuleType] = {
+    "annotation": annotation_service_pb2,
+    "trainer": trainer_service_pb2,
+    "registry": registry_service_pb2,
+    "inference": inference_service_pb2,
+}
+
+
+def methods(contract: ModuleType) -> set[str]:
+    file: FileDescriptor = contract.DESCRIPTOR
+    return {
+        f"/{service.full_name}/{method.name}"
+        for service in file.services_by_name.values()
+        for method in service.methods
+    }
+
+
+@pytest.mark.parametrize("name", sorted(CONTRACTS))
+def test_every_method_has_a_rule_and_no_rule_is_unknown(name: str) -> None:
+    rules = importlib.import_module(f"services.{name}.access").ACCESS
+    expected = methods(CONTRACTS[name])
+    assert expected
+    assert set(rules) == expected
+    # Nothing but health is public; whoever opens a method says so here.
+    assert {method for method, rule in rules.items() if rule is not Access.AUTHENTICATED} == set()

@@ -1,0 +1,362 @@
+"""The command line against scripted services."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from typer.testing import CliRunner, Result
+
+from spanloop.annotation.v1 import annotation_service_pb2 as annotation_pb
+from spanloop.annotation.v1 import label_pb2, project_pb2, snapshot_pb2
+from spanloop.cli import app
+from spanloop.cli._import import files_of
+from spanloop.cli._session import job_name, pairs, values
+from spanloop.common.v1 import evaluation_pb2, text_pb2
+from spanloop.errors import ConfigurationError
+from spanloop.inference.v1 import inference_service_pb2 as inference_pb
+from spanloop.inference.v1 import preannotation_job_pb2, predict_pb2, serving_state_pb2
+from spanloop.registry.v1 import deployment_pb2, model_version_pb2
+from spanloop.registry.v1 import registry_service_pb2 as registry_pb
+from spanloop.trainer.v1 import trainer_service_pb2 as trainer_pb
+from spanloop.trainer.v1 import training_job_pb2
+from spanloop.types import Split
+from tests.support.fake_services import TOKEN, Fake, fake_services, refuse
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Fake]:
+    with fake_services() as found:
+        for service, address in found.endpoints.items():
+            monkeypatch.setenv(f"SPANLOOP_{service.upper()}_ADDRESS", address)
+        monkeypatch.setenv("SPANLOOP_TOKEN", TOKEN)
+        monkeypatch.setenv("SPANLOOP_DATA_DIR", str(tmp_path / "data"))
+        yield found
+
+
+def run(*arguments: str, stdin: str | None = None) -> Result:
+    return RUNNER.invoke(app, list(arguments), input=stdin)
+
+
+def test_commands_are_those_documented() -> None:
+    shown = run("--help").output
+    for name in (
+        *("up", "import", "labels", "train", "jobs", "models", "deploy", "rollback", "predict"),
+        *("preannotate", "export", "config", "doctor"),
+    ):
+        assert f" {name} " in shown
+    assert run("--version").output.startswith("spanloop ")
+    assert run("nonsense").exit_code == 2
+
+
+def test_an_error_says_message_reason_and_what_to_do(fake: Fake) -> None:
+    fake.answers["ListLabels"] = lambda _, context: refuse(
+        context,
+        grpc.StatusCode.NOT_FOUND,
+        "projects/p does not exist.",
+        reason="RESOURCE_NOT_FOUND",
+        violations={"parent": "no such project"},
+    )
+    result = run("labels", "list", "p")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert "error: projects/p does not exist." in result.stderr
+    assert "reason: RESOURCE_NOT_FOUND" in result.stderr
+    assert "parent: no such project" in result.stderr
+    assert "Check the name" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_wrong_token_says_where_the_token_comes_from(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPANLOOP_TOKEN", "wrong")
+    result = run("labels", "list", "p")
+    assert result.exit_code == 1
+    assert "CREDENTIALS_INVALID" in result.stderr
+    assert "SPANLOOP_TOKEN" in result.stderr
+
+
+def test_nobody_listening_says_how_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPANLOOP_ANNOTATION_ADDRESS", "127.0.0.1:9")
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    result = run("labels", "list", "p")
+    assert result.exit_code == 1
+    assert "127.0.0.1:9" in result.stderr
+    assert "spanloop up" in result.stderr
+
+
+def test_ctrl_c_exits_with_130_and_no_traceback(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("spanloop.client.Client.list_labels", interrupt)
+    result = run("labels", "list", "p")
+    assert result.exit_code == 130
+    assert "Traceback" not in result.output
+
+
+def test_labels(fake: Fake) -> None:
+    fake.answers["ListLabels"] = lambda _, __: annotation_pb.ListLabelsResponse(
+        labels=[label_pb2.Label(name="n", value="PARTY", description="who [and] what")]
+    )
+    fake.answers["CreateLabel"] = lambda request, _: annotation_pb.CreateLabelResponse(
+        label=request.label
+    )
+    shown = run("labels", "list", "p").stdout
+    assert "PARTY" in shown
+    assert "who [and] what" in shown
+    assert json.loads(run("labels", "list", "p", "--json").stdout)[0]["value"] == "PARTY"
+    assert run("labels", "add", "p", "A", "B").exit_code == 0
+    assert [request.label.value for request in fake.asked("CreateLabel")] == ["A", "B"]
+
+
+def script_import(fake: Fake, **fields: Any) -> None:
+    def get_project(_: object, context: grpc.ServicerContext) -> Any:
+        refuse(context, grpc.StatusCode.NOT_FOUND, "no", reason="RESOURCE_NOT_FOUND")
+
+    fake.answers["GetProject"] = get_project
+    fake.answers["CreateProject"] = lambda _, __: annotation_pb.CreateProjectResponse(
+        project=project_pb2.Project(name="projects/p")
+    )
+    fake.answers["ImportTasks"] = lambda _, __: annotation_pb.ImportTasksResponse(
+        format="TASK_FORMAT_CONLL", **fields
+    )
+
+
+def test_a_folder_is_imported_with_its_splits(fake: Fake, tmp_path: Path) -> None:
+    script_import(fake, imported_tasks=2, created_labels=["A"])
+    for name in ("train.conll", "dev.conll", "test.conll", "SOURCE.txt"):
+        (tmp_path / name).write_text("a O\n")
+    result = run("import", "p", str(tmp_path))
+    assert result.exit_code == 0, result.output
+    headers = [
+        request.header
+        for request in fake.asked("ImportTasks")
+        if request.WhichOneof("payload") == "header"
+    ]
+    assert [header.split for header in headers] == [1, 2, 3]
+    assert all(header.create_labels for header in headers)
+    assert len(fake.asked("CreateProject")) == 1
+    assert "Created labels: A." in result.stderr
+
+
+def test_refused_lines_are_shown_and_only_an_empty_import_fails(fake: Fake, tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text("{}\n")
+    error = annotation_pb.ImportError(line=7, reason="OFFSET_INVALID", field="spans[0].end")
+    script_import(fake, imported_tasks=1, refused_tasks=1, errors=[error])
+    result = run("import", "p", str(file))
+    assert result.exit_code == 0
+    assert "OFFSET_INVALID" in result.stdout
+    assert "spans[0].end" in result.stdout
+    assert run("import", "p", str(file), "--json").exit_code == 0
+    script_import(fake, refused_tasks=1, errors=[error])
+    assert run("import", "p", str(file)).exit_code == 1
+    script_import(fake, unchanged_tasks=1)
+    assert run("import", "p", str(file)).exit_code == 0
+    assert run("import", "p", str(tmp_path / "missing")).exit_code == 2
+
+
+def test_files_of_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no train, dev or test"):
+        files_of([tmp_path], None)
+    (tmp_path / "valid.tsv").touch()
+    (tmp_path / "train.txt").touch()
+    assert files_of([tmp_path], None) == [
+        (tmp_path / "train.txt", Split.TRAIN),
+        (tmp_path / "valid.tsv", Split.DEV),
+    ]
+    (tmp_path / "dev.tsv").touch()
+    with pytest.raises(ConfigurationError, match="two dev files"):
+        files_of([tmp_path], None)
+    assert files_of([tmp_path / "x"], Split.TEST) == [(tmp_path / "x", Split.TEST)]
+
+
+def job(state: str, **fields: Any) -> training_job_pb2.TrainingJob:
+    return training_job_pb2.TrainingJob(
+        name="projects/p/trainingJobs/j", state=f"TRAINING_JOB_STATE_{state}", **fields
+    )
+
+
+def script_training(fake: Fake, last: training_job_pb2.TrainingJob) -> None:
+    response = trainer_pb.WatchTrainingJobResponse
+    line = training_job_pb2.TrainingLogLine(sequence=1, level="info", message="epoch 1 [of 2]")
+    fake.answers["CreateSnapshot"] = lambda _, __: annotation_pb.CreateSnapshotResponse(
+        snapshot=snapshot_pb2.Snapshot(name="projects/p/snapshots/s", example_counts={"train": 3})
+    )
+    fake.answers["CreateTrainingJob"] = lambda _, __: trainer_pb.CreateTrainingJobResponse(
+        training_job=job("WAITING")
+    )
+    fake.answers["WatchTrainingJob"] = lambda _, __: iter(
+        [
+            response(training_job=job("WAITING")),
+            response(log_line=line),
+            response(training_job=last),
+        ]
+    )
+
+
+def test_train_and_watch_shows_log_and_quality(fake: Fake) -> None:
+    metrics = evaluation_pb2.SpanMetrics(precision=0.5, recall=0.25, f1=0.333, support=8)
+    split = evaluation_pb2.SplitEvaluation(split="SPLIT_TEST", labels={"A": metrics}, micro=metrics)
+    report = evaluation_pb2.EvaluationReport(splits=[split])
+    version = "projects/p/modelVersions/ner_p_v1"
+    script_training(fake, job("DONE", evaluation=report, model_version=version))
+    result = run("train", "p", "--watch", "--labels", "A,B", "--epochs", "2", "--splits", "given")
+    assert result.exit_code == 0, result.output
+    assert "epoch 1 [of 2]" in result.stderr
+    assert "0.250" in result.stdout
+    assert "spanloop deploy p ner_p_v1" in result.stderr
+    (request,) = fake.asked("CreateTrainingJob")
+    assert list(request.training_job.labels) == ["A", "B"]
+    assert request.training_job.parameters.epochs == 2
+    assert request.training_job.snapshot == "projects/p/snapshots/s"
+    (request,) = fake.asked("CreateSnapshot")
+    assert request.split_policy.WhichOneof("policy") == "given"
+
+
+def test_a_failed_job_exits_with_1_and_says_why(fake: Fake) -> None:
+    failure = training_job_pb2.TrainingFailure(
+        reason="TRAINING_FAILURE_REASON_OUT_OF_MEMORY", message="use a smaller batch"
+    )
+    script_training(fake, job("FAILED", failure=failure))
+    result = run("train", "p", "--watch")
+    assert result.exit_code == 1
+    assert "OUT_OF_MEMORY: use a smaller batch" in result.stdout
+    assert run("train", "p").stdout.strip() == "projects/p/trainingJobs/j"
+    assert run("train", "p", "--splits", "0.5,0.5").exit_code == 1
+
+
+def test_jobs(fake: Fake) -> None:
+    fake.answers["ListTrainingJobs"] = lambda _, __: trainer_pb.ListTrainingJobsResponse(
+        training_jobs=[job("DONE")]
+    )
+    fake.answers["CancelTrainingJob"] = lambda _, __: trainer_pb.CancelTrainingJobResponse()
+    fake.answers["ListPreannotationJobs"] = lambda _, __: (
+        inference_pb.ListPreannotationJobsResponse(
+            preannotation_jobs=[preannotation_job_pb2.PreannotationJob(name="r")]
+        )
+    )
+    assert "projects/p/trainingJobs/j" in run("jobs", "list").stdout
+    assert fake.asked("ListTrainingJobs")[0].parent == "projects/-"
+    assert json.loads(run("jobs", "list", "p", "--json").stdout)[0]["state"] == "done"
+    assert json.loads(run("jobs", "list", "--preannotation", "--json").stdout)[0]["name"] == "r"
+    assert run("jobs", "cancel", "p/j").exit_code == 0
+    assert fake.asked("CancelTrainingJob")[0].name == "projects/p/trainingJobs/j"
+    script_training(fake, job("DONE"))
+    assert "epoch 1 [of 2]" in run("jobs", "logs", "p/j").stdout
+
+
+def test_models_deploy_and_rollback(fake: Fake) -> None:
+    version = model_version_pb2.ModelVersion(
+        name="projects/p/modelVersions/ner_p_v2",
+        adapters={"A": "sha256:1"},
+        state="MODEL_VERSION_STATE_READY",
+    )
+    moved = deployment_pb2.Deployment(
+        name="projects/p/deployment",
+        revision=2,
+        models=[deployment_pb2.DeployedModel(model_version=version.name)],
+    )
+    fake.answers["ListModelVersions"] = lambda _, __: registry_pb.ListModelVersionsResponse(
+        model_versions=[version]
+    )
+    fake.answers["GetModelVersion"] = lambda _, __: registry_pb.GetModelVersionResponse(
+        model_version=version
+    )
+    fake.answers["GetDeployment"] = lambda _, __: registry_pb.GetDeploymentResponse(
+        deployment=moved
+    )
+    fake.answers["Deploy"] = lambda _, __: registry_pb.DeployResponse(deployment=moved)
+    fake.answers["Rollback"] = lambda _, __: registry_pb.RollbackResponse(deployment=moved)
+    fake.answers["ListDeploymentRevisions"] = lambda _, __: (
+        registry_pb.ListDeploymentRevisionsResponse(deployments=[moved])
+    )
+    fake.answers["GetServingState"] = lambda _, __: inference_pb.GetServingStateResponse(
+        serving_state=serving_state_pb2.ServingState(
+            generations=[
+                serving_state_pb2.LoadedGeneration(
+                    deployment_revision=2, state="GENERATION_STATE_READY"
+                )
+            ]
+        )
+    )
+    assert "ner_p_v2" in run("models", "list", "p").stdout
+    assert "sha256:1" in run("models", "show", "p", "ner_p_v2").stdout
+    assert fake.asked("GetModelVersion")[0].name == version.name
+    result = run("deploy", "p")
+    assert result.exit_code == 0, result.output
+    assert "Serving after" in result.stderr
+    assert fake.asked("Deploy")[0].model_version == version.name
+    assert run("rollback", "p", "--wait", "0").exit_code == 0
+    assert json.loads(run("rollback", "p", "--list", "--json").stdout)[0]["revision"] == 2
+
+
+def test_predict_reads_arguments_or_stdin(fake: Fake) -> None:
+    span = text_pb2.ScoredSpan(start=0, end=4, label="A", score=0.5)
+    fake.answers["Predict"] = lambda request, _: inference_pb.PredictResponse(
+        predictions=[predict_pb2.TextPrediction(spans=[span]) for _ in request.texts],
+        generation=predict_pb2.Generation(name="g7", model_versions={"A": "x/ner_p_v1"}),
+    )
+    result = run("predict", "p", "Acme [Ltd]", "--pin", "A=ner_p_v1", "--min-score", "0.2")
+    assert result.exit_code == 0, result.output
+    assert "Acme [Ltd]" in result.stdout
+    assert "0.500" in result.stdout
+    assert "g7 (ner_p_v1)" in result.stderr
+    answered = json.loads(run("predict", "p", "--json", stdin="one x\n\ntwo x\n").stdout)
+    assert [entry["text"] for entry in answered["predictions"]] == ["one x", "two x"]
+    assert run("predict", "p", stdin="").exit_code == 1
+    assert "must be LABEL=VERSION" in run("predict", "p", "x", "--pin", "A").stderr
+
+
+def test_preannotate_and_export(fake: Fake, tmp_path: Path) -> None:
+    def run_of(state: str) -> preannotation_job_pb2.PreannotationJob:
+        return preannotation_job_pb2.PreannotationJob(
+            name="projects/p/preannotationJobs/r",
+            state=f"PREANNOTATION_JOB_STATE_{state}",
+            total_tasks=4,
+            done_tasks=4,
+        )
+
+    response = inference_pb.WatchPreannotationJobResponse
+    fake.answers["CreatePreannotationJob"] = lambda _, __: (
+        inference_pb.CreatePreannotationJobResponse(preannotation_job=run_of("WAITING"))
+    )
+    fake.answers["WatchPreannotationJob"] = lambda _, __: iter(
+        [response(preannotation_job=run_of("DONE"))]
+    )
+    result = run("preannotate", "p", "--watch")
+    assert result.exit_code == 0, result.output
+    assert "4 of 4" in result.stdout
+    fake.answers["WatchPreannotationJob"] = lambda _, __: iter(
+        [response(preannotation_job=run_of("FAILED"))]
+    )
+    assert run("preannotate", "p", "--watch").exit_code == 1
+
+    fake.answers["ExportTasks"] = lambda _, __: iter(
+        [annotation_pb.ExportTasksResponse(chunk=b"caf\xc3\xa9\n", exported_tasks=1)]
+    )
+    assert run("export", "p").stdout == "café\n"
+    target = tmp_path / "out"
+    assert run("export", "p", "-o", str(target)).exit_code == 0
+    assert target.read_bytes() == b"caf\xc3\xa9\n"
+    result = run("export", "p", "-o", str(tmp_path / "no" / "out"))
+    assert result.exit_code == 1
+    assert "No such file" in result.stderr
+
+
+def test_option_helpers() -> None:
+    assert values(["A,B", " C "]) == ["A", "B", "C"]
+    assert pairs(["a=b=v1"], "--pin") == {"a=b": "v1"}
+    assert job_name("p/j", "trainingJobs") == "projects/p/trainingJobs/j"
+    full = "projects/p/trainingJobs/j"
+    assert job_name(full, "trainingJobs") == full

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import spanloop
+from spanloop import errors, types
+from spanloop.annotation.v1 import (
+    annotation_service_pb2,
+    completion_pb2,
+    event_pb2,
+    task_pb2,
+)
+from spanloop.common.v1 import evaluation_pb2, text_pb2
+from spanloop.inference.v1 import preannotation_job_pb2, predict_pb2, serving_state_pb2
+from spanloop.registry.v1 import deployment_pb2, model_version_pb2
+from spanloop.trainer.v1 import training_job_pb2
+
+ROOT = Path(__file__).resolve().parents[2]
+SDK = ROOT / "sdk" / "spanloop"
+
+
+def test_public_names_are_pinned() -> None:
+    assert spanloop.__all__ == [
+        "AsyncClient",
+        "Client",
+        "ClientOptions",
+        "Endpoints",
+        "RetryPolicy",
+        "SpanloopError",
+        "Tls",
+    ]
+    assert {name for name, kind in vars(errors).items() if inspect.isclass(kind)} - {
+        "Mapping",
+        "Sequence",
+    } == {
+        "Aborted",
+        "AlreadyExists",
+        "Cancelled",
+        "ConfigurationError",
+        "DataLoss",
+        "DeadlineExceeded",
+        "FailedPrecondition",
+        "FieldViolation",
+        "Internal",
+        "InvalidArgument",
+        "NotFound",
+        "OutOfRange",
+        "PermissionDenied",
+        "ResourceExhausted",
+        "SpanloopError",
+        "Unauthenticated",
+        "Unavailable",
+        "Unimplemented",
+    }
+    assert len(types.__all__) == len(set(types.__all__)) == 54
+    assert all(hasattr(types, name) for name in types.__all__)
+    assert (SDK / "py.typed").exists()
+
+
+CALLS = [
+    "cancel_preannotation_job",
+    "cancel_training_job",
+    "close",
+    "create_completion",
+    "create_label",
+    "create_preannotation_job",
+    "create_project",
+    "create_snapshot",
+    "create_task",
+    "create_training_job",
+    "deploy",
+    "export",
+    "get_completion",
+    "get_deployment",
+    "get_label",
+    "get_model_version",
+    "get_preannotation_job",
+    "get_project",
+    "get_snapshot",
+    "get_task",
+    "get_training_job",
+    "health",
+    "import_file",
+    "list_completions",
+    "list_deployment_revisions",
+    "list_labels",
+    "list_model_versions",
+    "list_preannotation_jobs",
+    "list_predictions",
+    "list_projects",
+    "list_snapshots",
+    "list_tasks",
+    "list_training_jobs",
+    "predict",
+    "read_snapshot",
+    "retire_model_version",
+    "rollback",
+    "serving_state",
+    "submit_completion",
+    "update_completion",
+    "update_label",
+    "update_project",
+    "watch_deployment",
+    "watch_events",
+    "watch_preannotation_job",
+    "watch_training_job",
+    "write_predictions",
+]
+
+
+@pytest.mark.parametrize("client", [spanloop.Client, spanloop.AsyncClient])
+def test_calls_are_pinned(client: type) -> None:
+    assert sorted(name for name in dir(client) if not name.startswith("_")) == CALLS
+
+
+@pytest.mark.parametrize("name", [*CALLS, "__init__"])
+def test_both_clients_have_the_same_parameters(name: str) -> None:
+    sync = inspect.signature(getattr(spanloop.Client, name))
+    async_ = inspect.signature(getattr(spanloop.AsyncClient, name))
+    assert sync.parameters == async_.parameters
+
+
+def test_the_synchronous_client_is_what_the_asynchronous_one_gives() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "sync_client.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_sdk_imports_no_service_and_no_heavy_package() -> None:
+    code = (
+        "import sys, spanloop, spanloop.cli;"
+        "heavy = {'services', 'grpc_status', 'numpy', 'onnxruntime', 'torch',"
+        " 'pydantic', 'psutil', 'click'};"
+        "print(sorted(heavy & {name.split('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    for path in SDK.rglob("*.py"):
+        assert not re.search(r"^\s*(import|from) services\b", path.read_text(), re.MULTILINE), path
+
+
+@pytest.mark.parametrize(
+    ("enum", "wrapper", "prefix"),
+    [
+        (types.Split, evaluation_pb2.Split, "SPLIT_"),
+        (types.ModelType, evaluation_pb2.ModelType, "MODEL_TYPE_"),
+        (types.OffsetEncoding, text_pb2.TextOffsetEncoding, "TEXT_OFFSET_ENCODING_"),
+        (types.TaskStatus, task_pb2.TaskStatus, "TASK_STATUS_"),
+        (types.CompletionState, completion_pb2.CompletionState, "COMPLETION_STATE_"),
+        (types.TaskFormat, annotation_service_pb2.TaskFormat, "TASK_FORMAT_"),
+        (types.EventType, event_pb2.EventType, "EVENT_TYPE_"),
+        (types.TrainingJobState, training_job_pb2.TrainingJobState, "TRAINING_JOB_STATE_"),
+        (
+            types.TrainingFailureReason,
+            training_job_pb2.TrainingFailureReason,
+            "TRAINING_FAILURE_REASON_",
+        ),
+        (types.ModelVersionState, model_version_pb2.ModelVersionState, "MODEL_VERSION_STATE_"),
+        (types.DeploymentAction, deployment_pb2.DeploymentAction, "DEPLOYMENT_ACTION_"),
+        (types.Granularity, predict_pb2.Granularity, "GRANULARITY_"),
+        (types.GenerationState, serving_state_pb2.GenerationState, "GENERATION_STATE_"),
+        (
+            types.PreannotationJobState,
+            preannotation_job_pb2.PreannotationJobState,
+            "PREANNOTATION_JOB_STATE_",
+        ),
+    ],
+)
+def test_enums_have_the_members_of_the_protos(enum, wrapper, prefix) -> None:  # type: ignore[no-untyped-def]
+    assert [member.name for member in enum] == [
+        name.removeprefix(prefix)
+        for name in wrapper.keys()  # noqa: SIM118 - not a dict
+    ]
+    assert [member.value for member in enum] == [member.name.lower() for member in enum]
