@@ -1,0 +1,153 @@
+"""The ladder: small side networks, one per label, that read a frozen trunk's taps.
+
+Every parameter has a leading label dimension and no product mixes labels, so all labels train in
+one pass and each is what it would be if it were trained alone. The serving twin of ``forward`` is
+``services.common.modeling.onnx.bank_graph``; the parity check holds the two together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from services.common.modeling.manifest import LadderArchitecture
+from services.common.modeling.onnx.bank_graph import NORM_EPSILON
+
+# Most words are outside of everything: starting there saves the first steps.
+_OUTSIDE_PRIOR = 3.0
+
+
+class Ladder(torch.nn.Module):
+    """Adapters of several labels, trained together and independently."""
+
+    def __init__(self, architecture: LadderArchitecture, labels: Sequence[str], seed: int) -> None:
+        """Draw the first weights of each label from a generator of its own.
+
+        Args:
+            architecture: Shape of every label's adapter.
+            labels: The labels; their names and `seed` alone decide the first weights.
+            seed: The run's seed.
+        """
+        super().__init__()
+        self.architecture = architecture
+        self.labels = tuple(labels)
+        drawn = [_first_weights(architecture, label, seed) for label in labels]
+        for name in architecture.tensor_shapes():
+            stacked = torch.stack([weights[name] for weights in drawn])
+            self.register_parameter(name, torch.nn.Parameter(stacked))
+
+    def weight(self, name: str) -> torch.Tensor:
+        """Return a parameter by its name in the adapter, with leading label dimension."""
+        return self.get_parameter(name)
+
+    def forward(
+        self,
+        states: torch.Tensor,
+        features: torch.Tensor,
+        mask: torch.Tensor,
+        dropout: Dropout | None = None,
+    ) -> torch.Tensor:
+        """Return B/I/O logits, [labels, rows, 3].
+
+        Args:
+            states: The architecture's taps of packed words, [taps, rows, hidden_size].
+            features: Word features, [rows, features].
+            mask: 1 for words, 0 for rows between texts, [rows, 1].
+            dropout: The step's dropout; None outside training.
+        """
+        shape = self.architecture
+        labels, rungs, width = len(self.labels), len(shape.taps), shape.width
+        rows = states.shape[1]
+        if dropout is not None:
+            states = dropout.on_taps(states)
+        tap_bias, context_bias = self.weight("tap_bias"), self.weight("context_bias")
+        context_weight, mix_weight = self.weight("context_weight"), self.weight("mix_weight")
+        weight = self.weight("tap_weight").permute(1, 2, 0, 3).reshape(rungs, shape.hidden_size, -1)
+        taps = torch.bmm(states, weight).view(rungs, rows, labels, width).transpose(1, 2)
+        state = torch.einsum("mf,nfd->nmd", features, self.weight("feature_weight"))
+        for rung in range(rungs):
+            state = state + taps[rung] + tap_bias[:, rung, None]
+            normed = functional.layer_norm(state, (width,), eps=NORM_EPSILON) * mask
+            if shape.context:
+                padded = functional.pad(normed, (0, 0, shape.context, shape.context))
+                shifts = range(2 * shape.context + 1)
+                normed = torch.cat([padded[:, i : i + rows] for i in shifts], dim=-1)
+            hidden = torch.baddbmm(context_bias[:, rung, None], normed, context_weight[:, rung])
+            hidden = functional.gelu(hidden)
+            if dropout is not None:
+                hidden = dropout.on_hidden(hidden)
+            state = state + torch.bmm(hidden, mix_weight[:, rung])
+        normed = functional.layer_norm(state, (width,), eps=NORM_EPSILON)
+        return torch.baddbmm(self.weight("head_bias")[:, None], normed, self.weight("head_weight"))
+
+    def label_tensors(self, index: int) -> dict[str, NDArray[np.float32]]:
+        """Return one label's weights as its adapter stores them."""
+        return {
+            name: np.ascontiguousarray(parameter.detach()[index].numpy())
+            for name, parameter in self.named_parameters()
+        }
+
+    def load(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Copy weights with leading label dimension into the parameters."""
+        with torch.no_grad():
+            for name, parameter in self.named_parameters():
+                parameter.copy_(tensors[name])
+
+
+class Dropout:
+    """One step's dropout. The masks are the same for every label.
+
+    They follow from seed and step alone: a resumed run draws the same ones, and a label sees the
+    same ones in any company.
+    """
+
+    def __init__(self, *, taps: float, hidden: float, seed: int, step: int) -> None:
+        """Drop these shares of the taps' values and of the rungs' hidden values."""
+        self._taps = taps
+        self._hidden = hidden
+        # numpy's generator: torch's would take half of a step's time.
+        self._generator = np.random.Generator(np.random.SFC64(_number("dropout", seed, step)))
+
+    def on_taps(self, states: torch.Tensor) -> torch.Tensor:
+        """Drop single values of the taps, [taps, rows, hidden_size]."""
+        return states * self._mask(states.shape, self._taps) if self._taps else states
+
+    def on_hidden(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Drop single values of a rung, [labels, rows, width]."""
+        return hidden * self._mask(hidden.shape[1:], self._hidden) if self._hidden else hidden
+
+    def _mask(self, shape: torch.Size, share: float) -> torch.Tensor:
+        # One random byte per value: shares are rounded to 1/256.
+        kept = max(round((1.0 - share) * 256), 1)
+        drawn = np.frombuffer(self._generator.bytes(math.prod(shape)), dtype=np.uint8)
+        mask = (drawn < kept).astype(np.float32)
+        mask *= 256.0 / kept
+        return torch.from_numpy(mask.reshape(tuple(shape)))
+
+
+def _first_weights(
+    architecture: LadderArchitecture, label: str, seed: int
+) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(_number("weights", seed, label))
+    weights = {}
+    for name, shape in architecture.tensor_shapes().items():
+        if name.endswith("_bias"):
+            weights[name] = torch.zeros(shape)
+        else:
+            drawn = torch.randn(shape, generator=generator)
+            # A small last product keeps the rungs near the identity at first.
+            gain = 0.5 if name == "mix_weight" else 1.0
+            weights[name] = drawn * (gain / math.sqrt(shape[-2]))
+    weights["head_bias"][2] = _OUTSIDE_PRIOR
+    return weights
+
+
+def _number(*parts: object) -> int:
+    data = "/".join(str(part) for part in parts).encode()
+    return int.from_bytes(hashlib.sha256(data).digest()[:7], "big")

@@ -1,0 +1,119 @@
+"""The knobs of ladder training: defaults, limits and what each trades off."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+class ParamsError(ValueError):
+    """A parameter is unknown, of the wrong type or out of range; the message says which."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LadderParams:
+    """Parameters of one training run. The defaults fit small and large data alike.
+
+    Attributes:
+        width: Width of an adapter's running state. Wider learns more and overfits sooner; cost of
+            serving grows in proportion.
+        context: Neighbour words that each rung sees on either side.
+        dropout: Share of the rung's hidden values dropped in training.
+        tap_dropout: Share of the trunk's values dropped in training: the main guard against
+            learning a training set's names by heart.
+        learning_rate: Step size of AdamW.
+        weight_decay: Decoupled weight decay of AdamW.
+        epochs: Passes over the training split; 0 derives them from the data, so that small data
+            gets at least `min_steps` steps and large data at least 3 passes.
+        min_steps: Optimiser steps that a run gets at least when `epochs` is 0.
+        patience: Passes without a better dev F1 after which a label stops; 0 derives it (a third
+            of the run, at least 2).
+        ema: Decay of the averaged weights, which are what is kept; 0 switches averaging off.
+        batch_words: Words per optimiser step.
+        seed: Seed of everything random. Equal seeds, data and trunk give equal adapters.
+        max_length: Pieces per window, special tokens included.
+        stride: Pieces that neighbouring windows of a long text share.
+        held_out: Share of the training texts that stands in for a missing dev split; 0 trains on
+            everything for the full number of epochs and fits no bias.
+    """
+
+    width: int = 32
+    context: int = 1
+    dropout: float = 0.3
+    tap_dropout: float = 0.5
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.01
+    epochs: int = 0
+    min_steps: int = 400
+    patience: int = 0
+    ema: float = 0.995
+    batch_words: int = 640
+    seed: int = 0
+    max_length: int = 256
+    stride: int = 64
+    held_out: float = 0.15
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work.
+
+        Raises:
+            ParamsError: Naming the parameter and its limits.
+        """
+        for name, (low, high) in _LIMITS.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ParamsError(f"{name} must be between {low:g} and {high:g}, not {value:g}")
+        if self.stride > self.max_length // 2:
+            raise ParamsError("stride must be at most half of max_length")
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> LadderParams:
+        """Read parameters from JSON; missing ones have their defaults.
+
+        Raises:
+            ParamsError: For unknown names, wrong types and values out of range.
+        """
+        defaults = cls().to_document()
+        values: dict[str, Any] = {}
+        for name, value in document.items():
+            if name not in defaults:
+                raise ParamsError(
+                    f"unknown parameter {name!r}; known: {', '.join(sorted(defaults))}"
+                )
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise ParamsError(f"{name} must be a number")
+            if not math.isfinite(value):
+                raise ParamsError(f"{name} must be finite")
+            if isinstance(defaults[name], float):
+                values[name] = float(value)
+            elif value == int(value):
+                values[name] = int(value)
+            else:
+                raise ParamsError(f"{name} must be a whole number")
+        return cls(**values)
+
+    def to_document(self) -> dict[str, Any]:
+        """Return all parameters as JSON."""
+        return dataclasses.asdict(self)
+
+
+_LIMITS: dict[str, tuple[float, float]] = {
+    "width": (4, 512),
+    "context": (0, 8),
+    "dropout": (0.0, 0.9),
+    "tap_dropout": (0.0, 0.9),
+    "learning_rate": (1e-6, 0.1),
+    "weight_decay": (0.0, 1.0),
+    "epochs": (0, 1000),
+    "min_steps": (1, 100_000),
+    "patience": (0, 1000),
+    "ema": (0.0, 0.9999),
+    "batch_words": (16, 65_536),
+    "seed": (0, 2**31 - 1),
+    "max_length": (16, 8192),
+    "stride": (0, 4096),
+    "held_out": (0.0, 0.5),
+}

@@ -1,0 +1,71 @@
+"""Predicts a split from its cached states, by the serving bank."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from services.common.modeling.adapter import AdapterWeights, load_adapter
+from services.common.modeling.decoding import decode_bio
+from services.common.modeling.evaluation import Span
+from services.common.modeling.manifest import TrunkManifest
+from services.common.modeling.onnx.bank import Bank, BankRuntime
+from services.common.modeling.packing import WordInputs
+from services.common.modeling.predictor import bank_logits
+from services.trainer.engines.dataset import Split
+from services.trainer.engines.export import export_adapter
+from services.trainer.engines.params import LadderParams
+from services.trainer.engines.training_plan import TrainedLadder
+
+_WORDS_AT_ONCE = 4096
+
+
+def predict_split(
+    trained: TrainedLadder,
+    split: Split,
+    trunk: TrunkManifest,
+    params: LadderParams,
+    providers: Sequence[str],
+) -> list[list[Span]]:
+    """Return the predicted spans of each text of a split.
+
+    The adapters go through their bytes and the serving bank; only the states come from the cache
+    (float16) instead of a new run of the trunk.
+    """
+    weights = [_load(trained, label, trunk, params) for label in trained.ladder.labels]
+    bank = Bank.stack(BankRuntime(trunk, providers=providers), weights)
+    biases = bank.outside_bias
+    predicted: list[list[Span]] = []
+    for index, text in enumerate(split.texts):
+        base, end = int(split.offsets[index]), int(split.offsets[index + 1])
+        parts = [np.empty((len(bank.labels), 0, 3), dtype=np.float32)]
+        for start in range(base, end, _WORDS_AT_ONCE):
+            stop = min(start + _WORDS_AT_ONCE, end)
+            # The words around a cut are there for context only, as in serving.
+            left, right = max(start - bank.reach, base), min(stop + bank.reach, end)
+            inputs = WordInputs(
+                states=split.states[left:right].transpose(1, 0, 2),
+                features=split.features[left:right],
+                present=split.present[left:right],
+            )
+            logits = bank_logits(bank, [inputs])[0]
+            parts.append(logits[:, start - left : stop - left])
+        logits = np.concatenate(parts, axis=1)
+        predicted.append(
+            [
+                (text.words[span.first][0], text.words[span.last - 1][1], label)
+                for row, label in enumerate(bank.labels)
+                for span in decode_bio(logits[row], float(biases[row]))
+            ]
+        )
+    return predicted
+
+
+def _load(
+    trained: TrainedLadder, label: str, trunk: TrunkManifest, params: LadderParams
+) -> AdapterWeights:
+    artifact = export_adapter(
+        trained, label, trunk=trunk, params=params, evaluations={}, lineage={}
+    )
+    return load_adapter(artifact.manifest, artifact.weights)

@@ -1,0 +1,75 @@
+"""How long a run is, and what it tells and gives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.common.modeling.evaluation import Score
+from services.trainer.engines.ladder import Ladder
+from services.trainer.engines.params import LadderParams
+from services.trainer.engines.selection import LabelChoice
+
+_MIN_EPOCHS, _MAX_EPOCHS = 3, 200
+
+
+def planned_epochs(params: LadderParams, words: int) -> int:
+    """Return the number of passes over a training split of so many words."""
+    if params.epochs:
+        return params.epochs
+    steps = max(math.ceil(words / params.batch_words), 1)
+    return min(max(math.ceil(params.min_steps / steps), _MIN_EPOCHS), _MAX_EPOCHS)
+
+
+def planned_patience(params: LadderParams, epochs: int) -> int:
+    """Return after how many epochs without a better dev score a label stops."""
+    return params.patience or max(2, math.ceil(epochs / 3))
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochReport:
+    """What is known after an epoch.
+
+    Attributes:
+        epoch: Finished epochs.
+        epochs: The most that there will be.
+        step: Finished optimiser steps.
+        train_loss: Mean over the epoch's words and labels.
+        choices: Each label on dev, this epoch; empty without dev.
+        active: Labels that still train.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    train_loss: float
+    choices: Mapping[str, LabelChoice]
+    active: int
+
+    @property
+    def micro(self) -> Score:
+        """All labels' dev spans counted together."""
+        scores = [choice.score for choice in self.choices.values()]
+        return Score(
+            correct=sum(score.correct for score in scores),
+            predicted=sum(score.predicted for score in scores),
+            support=sum(score.support for score in scores),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedLadder:
+    """The kept weights of all labels, and how each was chosen.
+
+    Attributes:
+        ladder: The network with each label's best weights.
+        outside_bias: Fitted bias of O per label.
+        best_epochs: The epoch of the kept weights per label.
+        epochs: Epochs that were run.
+    """
+
+    ladder: Ladder
+    outside_bias: Mapping[str, float]
+    best_epochs: Mapping[str, int]
+    epochs: int

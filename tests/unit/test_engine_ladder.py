@@ -1,0 +1,271 @@
+"""Labels are independent, runs resume, torch and onnxruntime agree: on a tiny trunk."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from services.common.modeling.adapter import load_adapter
+from services.common.modeling.manifest import AdapterManifest, ManifestError
+from services.common.modeling.onnx.bank import Bank, BankRuntime
+from services.common.modeling.onnx.trunk import TrunkRunner
+from services.common.modeling.predictor import TextPredictor
+from services.common.modeling.states import WordStateReader
+from services.trainer.engines import parity as parity_module
+from services.trainer.engines.interface import (
+    AdapterArtifact,
+    Cancelled,
+    Example,
+    NoTrainingDataError,
+    TrainEvent,
+    TrainRequest,
+    TrainResult,
+)
+from services.trainer.engines.ladder_engine import train
+from services.trainer.engines.params import LadderParams
+from tests.unit.tiny_trunk import write_trunk
+
+NAMES = ["Acme", "Bolt", "Cora", "Dune", "Echo", "Fox", "Gild", "Hale"]
+PLACES = ["rome", "oslo", "bonn", "kyiv", "lima"]
+PARAMS = LadderParams(width=8, tap_dropout=0.1, batch_words=64, epochs=8, learning_rate=5e-3)
+
+
+def examples(count: int, seed: int) -> list[Example]:
+    draw = random.Random(seed)
+    made = []
+    for _ in range(count):
+        name, place = draw.choice(NAMES), draw.choice(PLACES)
+        text = f"the firm {name} Ltd. of {place} pays {draw.randint(1, 99)}"
+        start, at = text.index(name), text.index(place)
+        party = (start, start + len(name) + 5, "PARTY")
+        spans = [party, (at, at + len(place), "PLACE"), (start, at + len(place), "BOTH")]
+        made.append(Example(text=text, spans=spans))
+    return made
+
+
+@pytest.fixture(scope="module")
+def trunk_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trunk")
+    write_trunk(folder)
+    return folder
+
+
+def request(trunk_folder: Path, tmp_path: Path, **changes: object) -> TrainRequest:
+    values: dict[str, object] = {
+        "train": examples(60, 1),
+        "dev": examples(20, 2),
+        "test": examples(20, 3),
+        "labels": ["PARTY", "PLACE", "BOTH"],
+        "trunk_folder": trunk_folder,
+        "work_dir": tmp_path / "work",
+        "cache_dir": tmp_path / "cache",
+        "params": PARAMS,
+        "lineage": {"snapshot": "s1"},
+        "threads": 1,
+    }
+    return TrainRequest(**(values | changes))  # type: ignore[arg-type]
+
+
+def run(wanted: TrainRequest) -> tuple[TrainResult, list[TrainEvent]]:
+    events: list[TrainEvent] = []
+    return train(wanted, events.append, lambda: False), events
+
+
+@pytest.fixture(scope="module")
+def trained(
+    trunk_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[TrainResult, list[TrainEvent]]:
+    return run(request(trunk_folder, tmp_path_factory.mktemp("run")))
+
+
+def test_learns_overlapping_labels(trained: tuple[TrainResult, list[TrainEvent]]) -> None:
+    result, events = trained
+    assert set(result.adapters) == {"PARTY", "PLACE", "BOTH"}
+    assert result.evaluations["test"].micro.f1 > 0.8
+    assert result.evaluations["test"].micro.support == 60
+    assert set(result.evaluations) == {"dev", "test"}
+    assert result.parity.passed, result.parity.reason
+    assert result.parity.max_abs_diff < 1e-3
+    assert result.parity.texts > 60
+    assert set(result.timings) >= {"activations", "training", "evaluating", "parity"}
+    progress = [event.progress for event in events]
+    assert progress == sorted(progress)
+    assert progress[-1] == 1.0
+    assert any("dev_f1/PARTY" in event.metrics for event in events)
+
+
+def test_adapters_serve_what_was_evaluated(
+    trained: tuple[TrainResult, list[TrainEvent]], trunk_folder: Path
+) -> None:
+    result, _ = trained
+    trunk = TrunkRunner.open_folder(trunk_folder, providers=["CPUExecutionProvider"], threads=1)
+    adapters = [load_adapter(a.manifest, a.weights) for a in result.adapters.values()]
+    bank = Bank.stack(BankRuntime(trunk.manifest, providers=["CPUExecutionProvider"]), adapters)
+    reader = WordStateReader(trunk, max_length=PARAMS.max_length, stride=PARAMS.stride)
+    gold = examples(20, 3)
+    found = TextPredictor(reader, bank).predict([example.text for example in gold])
+    correct = sum(
+        len({(s.start, s.end, s.label) for s in spans} & set(example.spans))
+        for spans, example in zip(found, gold, strict=True)
+    )
+    # float16 in the cache may turn a close call, not more.
+    assert abs(correct - result.evaluations["test"].micro.correct) <= 1
+    manifest = adapters[0].manifest
+    assert manifest.lineage["snapshot"] == "s1"
+    assert manifest.metrics["test"]["support"] == 20
+
+
+def test_a_label_alone_is_the_label_in_company(
+    trained: tuple[TrainResult, list[TrainEvent]], trunk_folder: Path, tmp_path: Path
+) -> None:
+    together, _ = trained
+    for label in ("BOTH", "PLACE"):
+        alone, _ = run(request(trunk_folder, tmp_path / label, labels=[label]))
+        assert alone.best_epochs[label] == together.best_epochs[label]
+        one, other = alone.adapters[label], together.adapters[label]
+        first = load_adapter(one.manifest, one.weights)
+        second = load_adapter(other.manifest, other.weights)
+        assert first.manifest.decoding == second.manifest.decoding
+        for name, tensor in first.tensors.items():
+            np.testing.assert_allclose(tensor, second.tensors[name], atol=1e-4, err_msg=name)
+
+
+def test_equal_runs_give_equal_digests(
+    trained: tuple[TrainResult, list[TrainEvent]], trunk_folder: Path, tmp_path: Path
+) -> None:
+    again, _ = run(request(trunk_folder, tmp_path))
+    assert again.adapters == trained[0].adapters
+    other, _ = run(
+        request(trunk_folder, tmp_path / "x", params=dataclasses.replace(PARAMS, seed=1))
+    )
+    assert other.adapters["PARTY"].weights != again.adapters["PARTY"].weights
+
+
+@pytest.mark.parametrize("stops_in", [1, 3, 6])
+def test_a_stopped_run_resumes_to_the_same_result(
+    trained: tuple[TrainResult, list[TrainEvent]],
+    trunk_folder: Path,
+    tmp_path: Path,
+    stops_in: int,
+) -> None:
+    wanted = request(trunk_folder, tmp_path)
+    epochs: list[int] = []
+    asked = [0]
+
+    def should_stop() -> bool:
+        # Some steps into an epoch, so that work after the checkpoint is lost.
+        asked[0] += len(epochs) >= stops_in
+        return asked[0] > 2
+
+    def on_event(event: TrainEvent) -> None:
+        if event.epoch:
+            epochs.append(event.epoch)
+
+    with pytest.raises(Cancelled):
+        train(wanted, on_event, should_stop)
+    result, events = run(wanted)
+    assert any(f"resumed after epoch {stops_in}" in event.message for event in events)
+    assert next(event.epoch for event in events if event.epoch) == stops_in + 1
+    assert result.adapters == trained[0].adapters
+    assert result.evaluations == trained[0].evaluations
+
+
+def test_a_torn_or_foreign_checkpoint_is_ignored(
+    trained: tuple[TrainResult, list[TrainEvent]], trunk_folder: Path, tmp_path: Path
+) -> None:
+    wanted = request(trunk_folder, tmp_path)
+    work = Path(wanted.work_dir)
+    work.mkdir(parents=True)
+    (work / "checkpoint.safetensors").write_bytes(b"\x10" * 100)
+    assert run(wanted)[0].adapters == trained[0].adapters
+    whole = (work / "checkpoint.safetensors").read_bytes()
+    (work / "checkpoint.safetensors").write_bytes(whole[: len(whole) // 2])
+    assert run(wanted)[0].adapters == trained[0].adapters
+    other = dataclasses.replace(wanted, train=examples(50, 9))
+    _, events = run(other)
+    assert not any("resumed" in event.message for event in events)
+
+
+def test_without_dev_some_training_texts_decide(trunk_folder: Path, tmp_path: Path) -> None:
+    result, _ = run(request(trunk_folder, tmp_path, dev=[]))
+    assert set(result.evaluations) == {"held_out", "test"}
+    assert any("held out" in note for note in result.notes)
+    fixed = dataclasses.replace(PARAMS, held_out=0.0, epochs=3)
+    result, _ = run(request(trunk_folder, tmp_path, dev=[], test=[], params=fixed))
+    assert set(result.best_epochs.values()) == {3}
+    assert not result.evaluations
+    assert result.parity.passed
+    manifest = AdapterManifest.from_bytes(result.adapters["PARTY"].manifest)
+    assert manifest.decoding.outside_bias == 0.0
+
+
+def test_odd_data_trains(trunk_folder: Path, tmp_path: Path) -> None:
+    odd = [
+        Example(text=""),
+        Example(text=" "),
+        Example(text="\ufffd"),
+        Example(text="x" * 500, spans=[(3, 9, "PARTY"), (0, 500, "PARTY")]),
+        Example(text="ab cd", spans=[(0, 99, "PARTY"), (2, 3, "PLACE"), (0, 2, "UNKNOWN")]),
+    ]
+    quick = dataclasses.replace(PARAMS, epochs=2, max_length=32, stride=8)
+    result, _ = run(
+        request(
+            trunk_folder,
+            tmp_path,
+            train=odd,
+            dev=odd,
+            test=odd[:3],
+            labels=["PARTY", "PLACE", "NEVER"],
+            params=quick,
+        )
+    )
+    assert set(result.adapters) == {"NEVER", "PARTY", "PLACE"}
+    assert result.parity.passed, result.parity.reason
+    notes = " ".join(result.notes)
+    for part in ("no span of NEVER", "border inside a word", "overlap a longer", "no word"):
+        assert part in notes
+    # Evaluation counts every gold span, also those that words cannot express.
+    assert result.evaluations["dev"].labels["PARTY"].support == 3
+
+
+@pytest.mark.parametrize("changes", [{"train": []}, {"train": [Example(text=" ")]}, {"labels": []}])
+def test_refuses_to_train_on_nothing(
+    trunk_folder: Path, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    with pytest.raises(NoTrainingDataError):
+        run(request(trunk_folder, tmp_path, **changes))
+
+
+def test_parity_catches_a_bank_that_computes_something_else(
+    trained: tuple[TrainResult, list[TrainEvent]],
+    trunk_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trunk = TrunkRunner.open_folder(trunk_folder, providers=["CPUExecutionProvider"], threads=1)
+    reader = WordStateReader(trunk, max_length=256, stride=64)
+
+    class Skewed(parity_module.Bank):
+        def run(self, *args: object, **kwargs: object) -> np.ndarray:
+            return super().run(*args, **kwargs) * np.float32(1.01)  # type: ignore[arg-type]
+
+    def check(adapters: dict[str, AdapterArtifact]) -> object:
+        return parity_module.check_parity(
+            adapters,
+            reader=reader,
+            providers=["CPUExecutionProvider"],
+            texts=["the firm Acme Ltd. of rome"],
+        )
+
+    adapters = dict(trained[0].adapters)
+    monkeypatch.setattr(parity_module, "Bank", Skewed)
+    report = check(adapters)
+    assert isinstance(report, parity_module.ParityReport)
+    assert not report.passed
+    assert "differ by" in report.reason
+    damaged = dataclasses.replace(adapters["BOTH"], weights=adapters["BOTH"].weights[:-4])
+    with pytest.raises(ManifestError, match="BOTH"):
+        check({**adapters, "BOTH": damaged})
