@@ -31,6 +31,12 @@ class Dataset:
         """Return texts as the bytes of one file."""
         return (self.separator.join(texts) + self.separator).encode()
 
+    def inbox(self, texts: Sequence[str]) -> bytes:
+        """Return texts as the bytes of a file in which they are new and not annotated."""
+        if self.separator == "\n":
+            texts = [json.dumps({"text": json.loads(line)["text"]}) for line in texts]
+        return self.file(texts)
+
 
 def load(folder: Path | None) -> Dataset:
     """Read the sample, or the folder's files whose names begin with train, dev and test.

@@ -101,17 +101,17 @@ class Loop:
         first = max(1, round(FIRST_SHARE * len(data.train)))
         with self._step("annotate: a first part of the texts"):
             await self.client.create_project(project)
-            await self._import("train-1", data.train[:first], Split.TRAIN)
-            await self._import("dev", data.dev, Split.DEV)
+            await self._import("train-1", data.file(data.train[:first]), Split.TRAIN)
+            await self._import("dev", data.file(data.dev), Split.DEV)
         with self._step("train the first version"):
             early = await self._train()
         with self._step("deploy it"):
             deployment = await self.client.deploy(project, early.model_version)
             await self._first_answer(deployment)
         with self._step("annotate: all texts; the test texts also arrive as open tasks"):
-            await self._import("train-2", data.train[first:], Split.TRAIN)
-            await self._import("test", data.test, Split.TEST)
-            await self._import("inbox", data.test, None)
+            await self._import("train-2", data.file(data.train[first:]), Split.TRAIN)
+            await self._import("test", data.file(data.test), Split.TEST)
+            await self._import("inbox", data.inbox(data.test), None)
         with self._step("train the next version on all of it"):
             job = await self._train()
         evaluation = _on_test(job)
@@ -143,11 +143,10 @@ class Loop:
             served_micro_f1=served,
         )
 
-    async def _import(self, name: str, texts: object, split: Split | None) -> None:
-        assert isinstance(texts, (list, tuple))  # noqa: S101 - narrows Sequence[str]
+    async def _import(self, name: str, content: bytes, split: Split | None) -> None:
         report = await self.client.import_file(
             self.data.name,
-            self.data.file(texts),
+            content,
             split=split,
             create_labels=True,
             ignore_completions=split is None,

@@ -47,21 +47,23 @@ class Screen:
         """Show a training's progress; yields what to tell its states to."""
         with self._bar() as bar:
             row = bar.add_task("waiting", total=1.0)
-            seen = 0
+            seen, best = 0, -1.0
 
             def told(job: TrainingJob) -> None:
-                nonlocal seen
+                nonlocal seen, best
                 bar.update(
                     row,
                     description=job.progress.phase or str(job.state),
                     completed=job.progress.fraction,
                 )
                 for epoch in job.epochs[seen:]:
-                    bar.console.print(
-                        f"  epoch {epoch.epoch}: loss {epoch.loss:.4f}, "
-                        f"dev micro-F1 {epoch.dev_micro_f1:.3f}, {epoch.seconds:.1f} s",
-                        highlight=False,
-                    )
+                    if epoch.dev_micro_f1 > best:
+                        best = epoch.dev_micro_f1
+                        bar.console.print(
+                            f"  epoch {epoch.epoch}: loss {epoch.loss:.4f}, "
+                            f"best dev micro-F1 {best:.3f}, {epoch.seconds:.1f} s",
+                            highlight=False,
+                        )
                 seen = len(job.epochs)
 
             yield told

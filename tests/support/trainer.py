@@ -45,9 +45,7 @@ class TrainerClient:
     def __init__(self, channel: aio.Channel) -> None:
         self.stub = trainer_service_pb2_grpc.TrainerServiceStub(channel)
 
-    async def create(
-        self, snapshot: str, request_id: str = "", **fields: object
-    ) -> TrainingJob:
+    async def create(self, snapshot: str, request_id: str = "", **fields: object) -> TrainingJob:
         parent = "/".join(snapshot.split("/")[:2])
         answer = await self.stub.CreateTrainingJob(
             pb.CreateTrainingJobRequest(
@@ -75,7 +73,7 @@ class TrainerClient:
     async def until(self, name: str, reached: Callable[[TrainingJob], bool]) -> TrainingJob:
         """Wait for a condition."""
         async with asyncio.timeout(40):
-            while not reached(job := await self.get(name)):
+            while not reached(job := await self.get(name)):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         return job
 
@@ -178,7 +176,7 @@ class Loop:
         """Wait for a child and return its process id."""
         path = self.control / "pid"
         async with asyncio.timeout(20):
-            while not path.exists() or not path.read_text():
+            while not path.exists() or not path.read_text():  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         return int(path.read_text())
 

@@ -1,9 +1,9 @@
-"""A training child that computes nothing: it speaks the protocol, quickly, as a control folder says.
+"""A training child that computes nothing: it speaks the protocol as a control folder says.
 
 ``python trainer_child.py <control folder> <spec file>``. In the control folder:
 
 - ``epochs``: number of passes (default 3); ``hold``: stop and wait after this pass while it exists
-- ``die``: kill itself after this pass, each time; ``raise``: end with an unhandled error
+- ``die``: kill itself after its first pass; ``raise``: end with an unhandled error
 - ``fail``: ``REASON message``; ``parity``: ``bad`` for a parity check that fails
 - written by the child: ``pid``, and ``trace`` with one line per pass trained
 """
@@ -56,8 +56,8 @@ def main() -> None:
     stop = threading.Event()
 
     def watch() -> None:
-        for line in iter(sys.stdin.buffer.readline, b""):
-            if line == STOP:
+        while data := os.read(0, 1024):
+            if STOP in data:
                 stop.set()
         os._exit(3)
 
@@ -110,7 +110,7 @@ def main() -> None:
             seconds=0.1,
         )
         checkpoint.write_text(str(epoch))
-        if setting("die") == str(epoch):
+        if setting("die"):
             os.kill(os.getpid(), signal.SIGKILL)
         while setting("hold") == str(epoch) and not stop.is_set():
             time.sleep(0.02)

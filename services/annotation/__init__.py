@@ -1,0 +1,1 @@
+"""The annotation service: projects, tasks, completions, snapshots and their events."""

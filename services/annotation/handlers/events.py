@@ -1,0 +1,110 @@
+"""The event stream of a project."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from services.annotation.domain import Event, Project, project_name
+from services.annotation.handlers.catalog import Catalog
+from services.annotation.publisher import Streams
+from services.common.errors import OutOfRangeError, Reason
+from services.common.watch import Signal
+
+_PAGE = 500
+_MAX_TOKEN = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """An event, or with None a heartbeat, and the token to continue behind it."""
+
+    event: Event | None
+    token: str
+
+
+class Events:
+    """Streams events from any place on."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        streams: Streams,
+        signal: Signal,
+        *,
+        poll_seconds: float,
+        heartbeat_seconds: float,
+    ) -> None:
+        """Poll for other processes' events; send a heartbeat after that long without news."""
+        self._catalog = catalog
+        self._streams = streams
+        self._signal = signal
+        self._poll = poll_seconds
+        self._heartbeat = heartbeat_seconds
+
+    async def watch(self, project: str, resume_token: str) -> AsyncIterator[Told]:
+        """Yield all events behind the token, then new ones as they happen; never ends by itself.
+
+        Raises:
+            OutOfRangeError: RESUME_TOKEN_INVALID: the token is not one of this stream.
+        """
+        found = await self._catalog.project(project)
+        seen = self._signal.version(project)
+        after = 0
+        if resume_token:
+            after = _sequence_of(resume_token, found)
+            if after > await self._streams.last(project):
+                raise _not_of_stream(project)
+        quiet_since = time.monotonic()
+        while True:
+            events = await self._streams.read(project, after=after, limit=_PAGE)
+            for event in events:
+                after = event.sequence
+                yield Told(event=event, token=token_of(found, after))
+            if events:
+                quiet_since = time.monotonic()
+                continue
+            left = quiet_since + self._heartbeat - time.monotonic()
+            if left <= 0:
+                yield Told(event=None, token=token_of(found, after))
+                quiet_since = time.monotonic()
+                continue
+            seen = await self._signal.wait(project, seen, min(left, self._poll))
+
+
+def token_of(project: Project, sequence: int) -> str:
+    """Return the token that continues behind a sequence of a project's stream."""
+    raw = json.dumps([sequence, _stamp(project, sequence)], separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _sequence_of(token: str, project: Project) -> int:
+    if len(token) > _MAX_TOKEN:
+        raise _not_of_stream(project.id)
+    try:
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        sequence, stamp = json.loads(raw)
+    except (ValueError, TypeError, binascii.Error, RecursionError):
+        raise _not_of_stream(project.id) from None
+    if type(sequence) is not int or stamp != _stamp(project, sequence):
+        raise _not_of_stream(project.id)
+    return sequence
+
+
+def _stamp(project: Project, sequence: int) -> str:
+    """Tie a token to one stream: a project of the same name elsewhere has another uid."""
+    return hashlib.sha256(f"{project.uid}/{sequence}".encode()).hexdigest()[:16]
+
+
+def _not_of_stream(project: str) -> OutOfRangeError:
+    return OutOfRangeError(
+        Reason.RESUME_TOKEN_INVALID,
+        f"The resume_token is not one of the stream of {project_name(project)}: leave it empty to "
+        "begin with the first event.",
+        metadata={"resource": project_name(project), "field": "resume_token"},
+    )

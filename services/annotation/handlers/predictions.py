@@ -1,0 +1,155 @@
+"""What models said about tasks."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from services.annotation.documents import document_id, prediction_document, to_prediction
+from services.annotation.domain import (
+    EventType,
+    Prediction,
+    ScoredSpan,
+    prediction_name,
+    project_name,
+    task_name,
+)
+from services.annotation.handlers.catalog import Catalog
+from services.annotation.resources import NewDocument, NewEvent, Resources
+from services.annotation.schema import PREDICTIONS, TASKS
+from services.annotation.spans import checked_scored
+from services.common.errors import Reason, invalid_field, not_found
+from services.common.names import parse_name
+from services.common.offsets import OffsetEncoding
+from services.common.paging import find_page, parse_page
+from services.common.store.port import Condition, DocumentStore, Eq, Order
+from services.common.validate import check_count, check_line
+
+MAX_PREDICTIONS = 1_000
+_MAX_ADAPTERS = 1_000
+_BY_CREATION = [Order(field="ord")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewPrediction:
+    """A prediction as a caller sends it, offsets in code points."""
+
+    task: str
+    generation: str
+    adapters: Mapping[str, str]
+    model_versions: Mapping[str, str]
+    spans: Sequence[ScoredSpan]
+
+
+def prediction_id(task: str, generation: str) -> str:
+    """Return the id of the prediction of a task by a generation: always the same."""
+    digest = hashlib.sha256(f"{task}\n{generation}".encode()).digest()
+    return base64.b32encode(digest)[:26].decode().lower()
+
+
+class Predictions:
+    """Writes and lists predictions."""
+
+    def __init__(self, store: DocumentStore, resources: Resources, catalog: Catalog) -> None:
+        """Use an open store."""
+        self._store = store
+        self._resources = resources
+        self._catalog = catalog
+
+    async def write(self, project: str, predictions: Sequence[NewPrediction]) -> tuple[int, int]:
+        """Store predictions that are not there yet; all are checked before the first is stored.
+
+        Returns:
+            How many were stored, and how many were there already.
+        """
+        check_count(predictions, "predictions", 1, MAX_PREDICTIONS)
+        await self._catalog.project(project)
+        tasks = [
+            _task_of(project, one.task, f"predictions[{place}].task")
+            for place, one in enumerate(predictions)
+        ]
+        # A task without its text is not wanted, but the port reads whole documents.
+        found = await self._store.get_many(
+            TASKS, [document_id(project, task) for task in dict.fromkeys(tasks)]
+        )
+        wanted: dict[str, NewDocument] = {}
+        now = self._resources.now()
+        for place, (task, new) in enumerate(zip(tasks, predictions, strict=True)):
+            stored = found.get(document_id(project, task))
+            if stored is None:
+                raise not_found(task_name(project, task))
+            document = self._document(project, task, new, stored.body["text"], place, now)
+            wanted.setdefault(document.id, document)
+        known = await self._store.get_many(PREDICTIONS, list(wanted))
+        missing = [document for key, document in wanted.items() if key not in known]
+        outcomes = await self._resources.create_many(project, PREDICTIONS, missing)
+        written = sum(one is not None for one in outcomes)
+        return written, len(predictions) - written
+
+    async def list_predictions(
+        self, project: str, task: str, generation: str, page_size: int, page_token: str
+    ) -> tuple[list[Prediction], str]:
+        """List the predictions of a task, or of all tasks when `task` is ``-``."""
+        scope = f"ListPredictions {project} {task} {generation}"
+        page = parse_page(page_size, page_token, scope)
+        await self._catalog.project(project)
+        where: list[Condition] = [Eq("project", project)]
+        if task != "-":
+            await self._resources.get(TASKS, document_id(project, task), task_name(project, task))
+            where.append(Eq("task", task))
+        if generation:
+            check_line(generation, "generation", 0, 200)
+            where.append(Eq("generation", generation))
+        found, token = await find_page(self._store, PREDICTIONS, where, _BY_CREATION, page, scope)
+        return [to_prediction(one.body) for one in found], token
+
+    async def texts(self, predictions: Sequence[Prediction]) -> dict[str, str]:
+        """Return the texts of the tasks of predictions of one project, by task id."""
+        ids = {document_id(one.project, one.task): one.task for one in predictions}
+        found = await self._store.get_many(TASKS, list(ids))
+        return {ids[key]: stored.body["text"] for key, stored in found.items()}
+
+    def _document(
+        self, project: str, task: str, new: NewPrediction, text: str, place: int, now: int
+    ) -> NewDocument:
+        field = f"predictions[{place}]"
+        check_line(new.generation, f"{field}.generation", 1, 200)
+        check_count(new.adapters, f"{field}.adapters", 1, _MAX_ADAPTERS)
+        for name, versions in (("adapters", new.adapters), ("model_versions", new.model_versions)):
+            check_count(versions, f"{field}.{name}", 0, _MAX_ADAPTERS)
+            for label, value in versions.items():
+                check_line(label, f"{field}.{name} key", 1, 100)
+                check_line(value, f"{field}.{name}[{label}]", 1, 200)
+        spans = checked_scored(text, new.spans, OffsetEncoding.CODE_POINT, f"{field}.spans")
+        for index, span in enumerate(new.spans):
+            if span.label not in new.adapters:
+                raise invalid_field(
+                    f"{field}.spans[{index}].label",
+                    "is of no adapter in `adapters`.",
+                    reason=Reason.LABEL_UNKNOWN,
+                )
+        prediction = Prediction(
+            project=project,
+            task=task,
+            id=prediction_id(task, new.generation),
+            generation=new.generation,
+            adapters=new.adapters,
+            model_versions=new.model_versions,
+            spans=spans,
+            created=now,
+        )
+        name = prediction_name(project, task, prediction.id)
+        return NewDocument(
+            id=f"{project}/{task}/{prediction.id}",
+            body=prediction_document(prediction),
+            events=[NewEvent(type=EventType.PREDICTION_WRITTEN, resource=name)],
+        )
+
+
+def _task_of(project: str, name: str, field: str) -> str:
+    parts = parse_name("projects/{project}/tasks/{task}", name, field)
+    if parts["project"] != project:
+        raise invalid_field(field, f"is not of {project_name(project)}.")
+    return parts["task"]

@@ -1,0 +1,176 @@
+"""The annotation service is killed (SIGKILL) at work: nothing that it acknowledged is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from grpc import aio
+
+from services.annotation.schema import COLLECTIONS, WITH_OUTBOX
+from services.common.channels import PeerSettings, open_peer
+from services.common.store.port import Eq
+from services.common.store.sqlite import SqliteStore
+from spanloop.annotation.v1 import annotation_service_pb2 as pb
+from spanloop.annotation.v1.event_pb2 import Event
+from spanloop.annotation.v1.task_pb2 import TASK_STATUS_SUBMITTED
+from tests.support.annotation import AnnotationClient, kind
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "a-token-for-tests"
+
+
+class Server:
+    """A service in a process of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process, client: AnnotationClient) -> None:
+        self._process = process
+        self.client = client
+
+    async def kill(self) -> None:
+        self._process.kill()
+        await self._process.wait()
+
+
+@asynccontextmanager
+async def server(folder: Path) -> AsyncIterator[Server]:
+    port_file = folder / "port"
+    port_file.unlink(missing_ok=True)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "services.annotation",
+        cwd=ROOT,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={
+            **{name: value for name, value in os.environ.items() if "SPANLOOP" not in name},
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'sdk'}",
+            "SPANLOOP_DATA_DIR": str(folder),
+            "SPANLOOP_TOKEN": TOKEN,
+            "SPANLOOP_ANNOTATION_LISTEN": "127.0.0.1:0",
+            "SPANLOOP_ANNOTATION_PORT_FILE": str(port_file),
+            "SPANLOOP_ANNOTATION_IMPORT_BATCH_TASKS": "50",
+        },
+    )
+    try:
+        async with asyncio.timeout(30):
+            while not port_file.exists():
+                assert process.returncode is None, "it did not start"
+                await asyncio.sleep(0.02)
+        peer = PeerSettings(address=port_file.read_text().strip(), token=TOKEN)
+        async with open_peer(peer) as channel:
+            yield Server(process, AnnotationClient(channel))
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def check_events(client: AnnotationClient, parent: str) -> list[Event]:
+    """Wait until the stream is complete, and check that it tells of every resource once."""
+    tasks = await client.tasks(parent)
+    submitted = [task.name for task in tasks if task.status == TASK_STATUS_SUBMITTED]
+    completions = sum(task.completion_count for task in tasks)
+    assert completions == len(submitted)
+    events = await client.events(parent, 2 + len(tasks) + completions)
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    created = [event.resource for event in events if kind(event) == "TASK_CREATED"]
+    assert sorted(created) == sorted(task.name for task in tasks)
+    handed_in = [event.resource for event in events if kind(event) == "COMPLETION_SUBMITTED"]
+    assert sorted(name.partition("/completions/")[0] for name in handed_in) == sorted(submitted)
+    return events
+
+
+async def nothing_pending(folder: Path) -> None:
+    """Wait until the running service has cleared every outbox."""
+    store = SqliteStore(folder / "annotation" / "annotation.db")
+    await store.open(COLLECTIONS)
+    try:
+        async with asyncio.timeout(20):
+            for collection in WITH_OUTBOX:
+                pending = [Eq("outbox_pending", True)]
+                while await store.count(collection, where=pending):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+    finally:
+        await store.close()
+
+
+@pytest.mark.parametrize("batches", [1, 7])
+async def test_killed_in_the_middle_of_an_import(tmp_path: Path, batches: int) -> None:
+    total = 1_000
+    data = b"".join(b"word%d\tB-x\n\n" % number for number in range(total))
+    async with server(tmp_path) as first:
+        parent = await first.client.project("p", "x")
+        done = await first.client.load(parent, b"before\tO\n", source_name="before")
+        assert done.imported_tasks == 1
+        stored = asyncio.create_task(half(first.client, parent, data))
+        while len(await first.client.tasks(parent)) <= batches * 50:
+            assert not stored.done()
+        await first.kill()
+        with pytest.raises(aio.AioRpcError):
+            await stored
+    async with server(tmp_path) as second:
+        client = second.client
+        texts = [task.text for task in await client.tasks(parent)]
+        assert texts[0] == "before"
+        assert 50 * batches < len(texts) < total
+        await check_events(client, parent)
+        report = await client.load(parent, data, source_name="file")
+        assert report.imported_tasks + report.unchanged_tasks == total
+        assert report.unchanged_tasks == len(texts) - 1
+        assert len(await client.tasks(parent)) == total + 1
+        await check_events(client, parent)
+        await nothing_pending(tmp_path)
+
+
+async def half(client: AnnotationClient, parent: str, data: bytes) -> pb.ImportTasksResponse:
+    """Import a file of which only the first half ever arrives."""
+
+    async def messages() -> AsyncIterator[pb.ImportTasksRequest]:
+        header = pb.ImportTasksHeader(parent=parent, source_name="file")
+        yield pb.ImportTasksRequest(header=header)
+        for start in range(0, len(data) // 2, 512):
+            yield pb.ImportTasksRequest(chunk=data[start : start + 512])
+        await asyncio.Event().wait()
+
+    return await client.stub.ImportTasks(messages())
+
+
+async def test_killed_in_the_middle_of_submissions(tmp_path: Path) -> None:
+    async with server(tmp_path) as first:
+        parent = await first.client.project("p", "x")
+        texts = b"".join(b"word%d\tO\n\n" % number for number in range(200))
+        await first.client.load(parent, texts, ignore_completions=True)
+        tasks = [task.name for task in await first.client.tasks(parent)]
+        acknowledged: dict[str, str] = {}
+
+        async def submit(names: list[str]) -> None:
+            for name in names:
+                made = await first.client.complete(name, [(0, 4, "x")], request_id="r")
+                acknowledged[name] = made.name
+
+        workers = [asyncio.create_task(submit(tasks[place::8])) for place in range(8)]
+        while len(acknowledged) < 60:  # noqa: ASYNC110 - the moment does not matter
+            await asyncio.sleep(0.001)
+        await first.kill()
+        outcomes = await asyncio.gather(*workers, return_exceptions=True)
+        assert all(isinstance(outcome, aio.AioRpcError) for outcome in outcomes)
+    assert 60 <= len(acknowledged) < 200
+    async with server(tmp_path) as second:
+        client = second.client
+        submitted = await client.tasks(parent, statuses=[TASK_STATUS_SUBMITTED])
+        assert acknowledged.keys() <= {task.name for task in submitted}
+        # Those under way may be in; nothing that nobody sent is.
+        assert len(submitted) <= len(acknowledged) + 8
+        await check_events(client, parent)
+        for name in tasks:  # repeating everything doubles nothing
+            made = await client.complete(name, [(0, 4, "x")], request_id="r")
+            assert acknowledged.get(name, made.name) == made.name
+        events = await check_events(client, parent)
+        assert len(events) == 2 + 400
+        await nothing_pending(tmp_path)
