@@ -41,13 +41,15 @@ lint: $(READY)
 	cd protos && ../$(BIN)/buf breaking --against released.binpb
 	$(BIN)/python tools/gen.py --check
 	$(BIN)/python tools/sync_client.py --check
+	$(BIN)/python tools/errors_page.py --check
 
 gen: $(READY)
 	$(BIN)/python tools/gen.py
 	$(BIN)/python tools/sync_client.py
+	$(BIN)/python tools/errors_page.py
 
 proto-release: $(READY)
-	cd protos && ../$(BIN)/buf build -o released.binpb
+	cd protos && ../$(BIN)/buf build --exclude-source-info -o released.binpb
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -24,7 +24,7 @@ from services.annotation.servicer import AnnotationServicer, Handlers
 from services.common.clock import Clock, SystemClock
 from services.common.ids import IdSource, SortableIds
 from services.common.server import BackgroundTask, GrpcService, Wiring
-from services.common.store.open import store_from_url
+from services.common.store.late import opened
 from services.common.watch import Signal
 from spanloop.annotation.v1 import annotation_service_pb2_grpc
 
@@ -36,9 +36,7 @@ async def build(
     """Open the store, yield what is to be served, close the store."""
     clock = clock or SystemClock()
     await asyncio.to_thread(settings.service_dir.mkdir, parents=True, exist_ok=True)
-    store = store_from_url(settings.database)
-    await store.open(COLLECTIONS)
-    try:
+    async with opened(settings.database, COLLECTIONS) as store:
         signal = Signal()
         streams = Streams(store)
         relay = Relay(store, streams, signal, clock, settings.relay_interval_seconds)
@@ -85,5 +83,3 @@ async def build(
             on_drain=[relay.drain],
             checks=[store.ping],
         )
-    finally:
-        await store.close()

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from services.common.blobs import BlobStore
 from services.common.clock import Clock, SystemClock
 from services.common.server import BackgroundTask, GrpcService, Wiring
-from services.common.store.open import store_from_url
+from services.common.store.late import opened
 from services.registry.access import ACCESS
 from services.registry.config import RegistrySettings
 from services.registry.deployment_log import LOG_COLLECTION, DeploymentLog
@@ -29,9 +29,7 @@ async def build(settings: RegistrySettings, *, clock: Clock | None = None) -> As
     """Open the stores, yield what is to be served, close the stores."""
     clock = clock or SystemClock()
     blobs = BlobStore.from_url(settings.artifacts)
-    store = store_from_url(settings.database)
-    await store.open([*COLLECTIONS, LOG_COLLECTION])
-    try:
+    async with opened(settings.database, [*COLLECTIONS, LOG_COLLECTION]) as store:
         log = DeploymentLog(store)
         documents = ArtifactDocuments(store)
         feed = DeploymentFeed(log, poll_seconds=settings.deployment_poll_seconds)
@@ -59,5 +57,3 @@ async def build(settings: RegistrySettings, *, clock: Clock | None = None) -> As
             background=[BackgroundTask(name="deployment-feed", run=feed.run)],
             checks=[store.ping],
         )
-    finally:
-        await store.close()
