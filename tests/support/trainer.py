@@ -180,6 +180,12 @@ class Loop:
                 await asyncio.sleep(0.02)
         return int(path.read_text())
 
+    async def tidied(self) -> None:
+        """Wait until no job's folder is left; tidying follows the job's end."""
+        async with asyncio.timeout(10):
+            while list((self.data / "trainer" / "jobs").iterdir()):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
     def trace(self) -> list[int]:
         """Return the passes that children have trained, in order."""
         path = self.control / "trace"

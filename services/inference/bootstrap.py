@@ -1,0 +1,162 @@
+"""Puts the inference service together from its settings."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from prometheus_client import CollectorRegistry
+
+from services.common.blobs import LocalCache
+from services.common.channels import open_peer
+from services.common.clock import Clock, SystemClock
+from services.common.ids import IdSource, SortableIds
+from services.common.logs import get_logger
+from services.common.modeling.onnx.providers import choose_providers
+from services.common.server import BackgroundTask, GrpcService, Wiring
+from services.common.store.late import opened
+from services.common.watch import Signal
+from services.inference.access import ACCESS
+from services.inference.batcher import Batcher
+from services.inference.config import InferenceSettings
+from services.inference.deployment_memory import DEPLOYMENT_COLLECTION, DeploymentMemory
+from services.inference.engine.loader import EngineOptions, ModelLoader
+from services.inference.engine.worker import EngineThreads
+from services.inference.handlers.jobs import JobHandlers
+from services.inference.handlers.predict import Predictor
+from services.inference.manager import Backoff, GenerationManager
+from services.inference.metrics import ServingMetrics
+from services.inference.peers import AnnotationPeer, RegistryPeer
+from services.inference.pins import PinnedModels, PinResolver
+from services.inference.ports import Annotation, Registry
+from services.inference.preannotate import Preannotation, PreannotationOptions
+from services.inference.repository import JOB_COLLECTION, JobRepository
+from services.inference.runner import PreannotationRunner
+from services.inference.servicer import InferenceServicer
+from services.inference.source import DeploymentSource
+from spanloop.inference.v1 import inference_service_pb2, inference_service_pb2_grpc
+
+_SERVICE = inference_service_pb2.DESCRIPTOR.services_by_name["InferenceService"].full_name
+
+_log = get_logger(__name__)
+
+
+@asynccontextmanager
+async def build(
+    settings: InferenceSettings,
+    *,
+    clock: Clock | None = None,
+    ids: IdSource | None = None,
+    registry: Registry | None = None,
+    annotation: Annotation | None = None,
+) -> AsyncIterator[Wiring]:
+    """Open everything, yield what is to be served, close everything.
+
+    Args:
+        settings: The settings.
+        clock: Default: the machine's.
+        ids: Default: sortable ids.
+        registry: Default: the service at `registry_address`.
+        annotation: Default: the service at `annotation_address`.
+
+    Raises:
+        ValueError: CUDA is asked for and there is none, or the database's URL is unusable.
+    """
+    clock = clock or SystemClock()
+    ids = ids or SortableIds()
+    providers = choose_providers(settings.execution_provider)
+    _log.info("execution_provider", setting=settings.execution_provider, chosen=providers[0])
+    options = EngineOptions(
+        providers=providers,
+        threads=settings.intra_op_threads,
+        batch_tokens=settings.batch_tokens,
+    )
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(
+            opened(settings.database, [JOB_COLLECTION, DEPLOYMENT_COLLECTION])
+        )
+        if registry is None:
+            channel = await stack.enter_async_context(
+                open_peer(settings, settings.registry_address)
+            )
+            registry = RegistryPeer(channel)
+        if annotation is None:
+            channel = await stack.enter_async_context(
+                open_peer(settings, settings.annotation_address)
+            )
+            annotation = AnnotationPeer(channel)
+        threads = EngineThreads()
+        stack.callback(threads.close)
+        loader = ModelLoader(registry, LocalCache(settings.cache), threads.loading, options)
+        backoff = Backoff(first=settings.load_retry_seconds)
+        manager = GenerationManager(loader, clock=clock, backoff=backoff)
+        stack.push_async_callback(manager.close)
+        pinned = PinnedModels(loader)
+        stack.push_async_callback(pinned.close)
+        batcher = Batcher(
+            threads.run_batch,
+            batch_tokens=settings.batch_tokens,
+            queue_tokens=settings.queue_tokens,
+            clock=clock,
+        )
+        stack.push_async_callback(batcher.close)
+        batcher.start()
+        predictor = Predictor(manager, batcher, threads, PinResolver(registry), pinned)
+        source = DeploymentSource(
+            registry,
+            manager,
+            DeploymentMemory(store),
+            silence_seconds=settings.registry_silence_seconds,
+        )
+        signal = Signal()
+        jobs = JobRepository(store)
+        preannotation = Preannotation(
+            annotation,
+            manager,
+            predictor,
+            clock=clock,
+            options=PreannotationOptions(
+                page_size=settings.preannotation_page_size,
+                slice_tokens=2 * settings.batch_tokens,
+                peer_patience=settings.preannotation_patience_seconds,
+                deploy_patience=settings.preannotation_deploy_wait_seconds,
+            ),
+        )
+        runner = PreannotationRunner(
+            jobs,
+            preannotation,
+            signal,
+            clock=clock,
+            ids=ids,
+            lease_seconds=settings.preannotation_lease_seconds,
+        )
+        servicer = InferenceServicer(
+            predictor=predictor,
+            manager=manager,
+            source=source,
+            jobs=JobHandlers(
+                jobs, signal, clock=clock, ids=ids, heartbeat=settings.watch_heartbeat_seconds
+            ),
+            execution_provider=providers[0],
+        )
+        metrics = CollectorRegistry()
+        metrics.register(ServingMetrics(manager, batcher))
+        yield Wiring(
+            services=[
+                GrpcService(
+                    full_name=_SERVICE,
+                    register=lambda server: (
+                        inference_service_pb2_grpc.add_InferenceServiceServicer_to_server(
+                            servicer, server
+                        )
+                    ),
+                )
+            ],
+            access=ACCESS,
+            background=[
+                BackgroundTask(name="deployment-source", run=source.run),
+                BackgroundTask(name="preannotation", run=runner.run),
+            ],
+            checks=[store.ping],
+            metrics=metrics,
+        )

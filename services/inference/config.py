@@ -1,0 +1,81 @@
+"""Settings of the inference service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from services.common.settings import ServiceSettings
+
+
+class InferenceSettings(ServiceSettings):
+    """What can be set for inference: ``SPANLOOP_INFERENCE_<FIELD>`` in the environment."""
+
+    service_name: ClassVar[str] = "inference"
+
+    registry_address: str = Field(
+        "127.0.0.1:50053", description="Address of the registry service, host:port."
+    )
+    annotation_address: str = Field(
+        "127.0.0.1:50051", description="Address of the annotation service, host:port."
+    )
+    execution_provider: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where models run; auto takes CUDA where it works, else the CPU."
+    )
+    intra_op_threads: int = Field(
+        0, ge=0, description="Threads within one run of a model; 0: one per core."
+    )
+    batch_tokens: int = Field(
+        4096,
+        ge=16,
+        description="Most tokens in one batch: more is faster for many texts, and lets a short "
+        "text wait longer behind them.",
+    )
+    queue_tokens: int = Field(
+        262_144,
+        ge=1,
+        description="Most tokens of requests under way; past it requests are refused with a time "
+        "to come back.",
+    )
+    cache_dir: Path | None = Field(
+        None,
+        description="Directory of verified copies of trunks and adapters. Default: `cache` in the "
+        "service's part of the data directory.",
+    )
+    registry_silence_seconds: float = Field(
+        60,
+        gt=0,
+        description="The registry's stream is opened again when nothing, not even a heartbeat, "
+        "came for this long.",
+    )
+    load_retry_seconds: float = Field(
+        0.5,
+        gt=0,
+        description="Pause before a failed load is tried again; doubles up to a minute.",
+    )
+    preannotation_page_size: int = Field(
+        200, ge=1, le=1000, description="Tasks that a pre-annotation job reads at once."
+    )
+    preannotation_lease_seconds: float = Field(
+        10,
+        gt=0,
+        description="A pre-annotation job whose server died goes on elsewhere after this long.",
+    )
+    preannotation_deploy_wait_seconds: float = Field(
+        5,
+        ge=0,
+        description="How long a pre-annotation job waits for a first deployment before it fails: "
+        "one made a moment ago may not have been told yet.",
+    )
+    preannotation_patience_seconds: float = Field(
+        120,
+        gt=0,
+        description="How long the annotation service may be away before a job fails.",
+    )
+
+    @property
+    def cache(self) -> Path:
+        """The cache directory in use."""
+        return self.cache_dir or self.service_dir / "cache"

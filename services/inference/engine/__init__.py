@@ -1,0 +1,1 @@
+"""Loads models and runs them; with ``services.common.modeling`` the only user of onnxruntime."""

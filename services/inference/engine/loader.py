@@ -1,0 +1,188 @@
+"""Fetches, verifies and stacks adapters; what is loaded already is shared, never loaded twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import TypeVar
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from services.common.blobs import LocalCache
+from services.common.errors import DataLossError, Reason
+from services.common.modeling.adapter import AdapterWeights, load_adapter
+from services.common.modeling.manifest import (
+    ADAPTER_FILE,
+    TOKENIZER_FILE,
+    TRUNK_FILE,
+    AdapterManifest,
+    ManifestError,
+    TrunkManifest,
+)
+from services.common.modeling.onnx.bank import Bank, BankRuntime
+from services.common.modeling.onnx.trunk import TrunkRunner
+from services.common.modeling.predictor import TextPredictor
+from services.common.modeling.states import WordStateReader
+from services.inference.domain import AdapterRef
+from services.inference.engine.model import Model, Part
+from services.inference.ports import Registry
+from services.inference.tasks import all_of
+
+# Downloads under way at once; more would only share the same line.
+_FETCHES = 8
+_SMOKE_TEXT = "On 1 March 2024, Ada Lovelace of Example Ltd. paid $1,000 in London."
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineOptions:
+    """How models run.
+
+    Attributes:
+        providers: onnxruntime's execution providers, best first.
+        threads: Threads within one run; 0 for all cores.
+        batch_tokens: Most pieces, padding included, in one run of the trunk.
+    """
+
+    providers: Sequence[str]
+    threads: int
+    batch_tokens: int
+
+
+class OpenTrunk:
+    """A trunk's session with the bank sessions that belong to it; shared by all who use it."""
+
+    def __init__(self, runner: TrunkRunner, options: EngineOptions) -> None:
+        """Keep an opened trunk."""
+        self.runner = runner
+        self.runtime = BankRuntime(
+            runner.manifest, providers=options.providers, threads=options.threads
+        )
+
+
+class TrunkReader(WordStateReader):
+    """Reads states and keeps the open trunk in use, so that the next model finds it."""
+
+    def __init__(
+        self, trunk: OpenTrunk, *, max_length: int, stride: int, batch_tokens: int
+    ) -> None:
+        """See `WordStateReader`."""
+        super().__init__(
+            trunk.runner, max_length=max_length, stride=stride, batch_tokens=batch_tokens
+        )
+        self.open_trunk = trunk
+
+
+class ModelLoader:
+    """Makes models from adapters' digests.
+
+    Trunks and weights stay in memory for as long as some model uses them; verified files stay in
+    the local cache, so that a model seen before loads while the registry is away.
+    """
+
+    def __init__(
+        self, registry: Registry, cache: LocalCache, pool: Executor, options: EngineOptions
+    ) -> None:
+        """Load with `registry` and `cache`; hashing, parsing and opening run in `pool`."""
+        self._registry = registry
+        self._cache = cache
+        self._pool = pool
+        self._options = options
+        self._weights: WeakValueDictionary[str, AdapterWeights] = WeakValueDictionary()
+        self._trunks: WeakValueDictionary[str, OpenTrunk] = WeakValueDictionary()
+        self._opening = asyncio.Lock()
+        self._fetching = asyncio.Semaphore(_FETCHES)
+
+    async def load(self, adapters: Mapping[str, AdapterRef]) -> Model:
+        """Return a model that was seen to answer.
+
+        Args:
+            adapters: By label value.
+
+        Raises:
+            DataLossError: An artifact is not what its digest or its reference says.
+            UnavailableError: The registry is away and the local cache lacks a file.
+        """
+        labels = sorted(adapters)
+        weights = await all_of([self._adapter(label, adapters[label]) for label in labels])
+        by_trunk: dict[str, list[AdapterWeights]] = {}
+        for label, adapter in zip(labels, weights, strict=True):
+            by_trunk.setdefault(adapters[label].trunk_digest, []).append(adapter)
+        parts = []
+        for digest in sorted(by_trunk):
+            trunk = await self._trunk(digest)
+            parts.append(await self._run(self._assemble, trunk, by_trunk[digest]))
+        return Model(parts=tuple(parts), adapters=dict(adapters))
+
+    async def _adapter(self, label: str, ref: AdapterRef) -> AdapterWeights:
+        loaded = self._weights.get(ref.digest)
+        if loaded is None:
+            async with self._fetching:
+                data = await self._cache.get_or_fetch(
+                    ref.digest, lambda: self._registry.adapter_manifest(ref.digest)
+                )
+                manifest = await self._run(AdapterManifest.from_bytes, data)
+                file = manifest.files[ADAPTER_FILE].digest
+                tensors = await self._cache.get_or_fetch(
+                    file, lambda: self._registry.download(file)
+                )
+            loaded = await self._run(load_adapter, data, tensors)
+            self._weights[ref.digest] = loaded
+        if loaded.label != label or loaded.manifest.trunk_digest != ref.trunk_digest:
+            raise _broken(f"adapter {ref.digest} is not the one of label {label!r} and its trunk")
+        return loaded
+
+    async def _trunk(self, digest: str) -> OpenTrunk:
+        async with self._opening:
+            trunk = self._trunks.get(digest)
+            if trunk is None:
+                data = await self._cache.get_or_fetch(
+                    digest, lambda: self._registry.trunk_manifest(digest)
+                )
+                manifest = await self._run(TrunkManifest.from_bytes, data)
+                names = (TRUNK_FILE, TOKENIZER_FILE)
+                found = await all_of([self._file(manifest.files[name].digest) for name in names])
+                files = dict(zip(names, found, strict=True))
+                trunk = await self._run(self._open, manifest, files)
+                self._trunks[digest] = trunk
+            return trunk
+
+    async def _file(self, digest: str) -> bytes:
+        return await self._cache.get_or_fetch(digest, lambda: self._registry.download(digest))
+
+    def _open(self, manifest: TrunkManifest, files: Mapping[str, bytes]) -> OpenTrunk:
+        runner = TrunkRunner.open(
+            manifest,
+            files.__getitem__,
+            providers=self._options.providers,
+            threads=self._options.threads,
+        )
+        return OpenTrunk(runner, self._options)
+
+    def _assemble(self, trunk: OpenTrunk, adapters: Sequence[AdapterWeights]) -> Part:
+        bank = Bank.stack(trunk.runtime, adapters)
+        max_length, stride = bank.window_settings
+        reader = TrunkReader(
+            trunk, max_length=max_length, stride=stride, batch_tokens=self._options.batch_tokens
+        )
+        predictor = TextPredictor(reader, bank)
+        (logits,) = predictor.logits(predictor.prepare([_SMOKE_TEXT]))
+        bad = ~np.isfinite(logits).all(axis=(1, 2))
+        if bad.any():
+            label = bank.labels[int(np.flatnonzero(bad)[0])]
+            raise ManifestError(f"the adapter of {label!r} answers with NaN or infinity")
+        return Part(predictor=predictor)
+
+    async def _run(self, work: Callable[..., T], *arguments: object) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+        except ManifestError as error:
+            raise _broken(str(error)) from error
+
+
+def _broken(message: str) -> DataLossError:
+    return DataLossError(Reason.ARTIFACT_CORRUPT, f"The model cannot be loaded: {message}.")

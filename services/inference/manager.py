@@ -1,0 +1,211 @@
+"""Carries out the version policy: loads, switches and drops the generations of every project.
+
+Everything here runs on the event loop's thread; the work of loading runs elsewhere. The switch is
+one assignment: a request takes the old generation or the new one, never a mixture.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, assert_never
+
+from services.common.clock import Clock
+from services.common.errors import FailedPreconditionError, Reason, SpanloopError
+from services.common.logs import get_logger
+from services.inference import version_policy as policy
+from services.inference.domain import AdapterRef, DeploymentRevision
+from services.inference.engine.model import Model
+from services.inference.generation import Generation, GenerationHandle, GenerationState
+
+_log = get_logger(__name__)
+
+
+class Loader(Protocol):
+    """Makes models; see ``engine.loader.ModelLoader``."""
+
+    async def load(self, adapters: Mapping[str, AdapterRef]) -> Model:
+        """Return a verified model of these adapters, by label value."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backoff:
+    """Pauses that double from `first` to `longest` seconds."""
+
+    first: float = 0.5
+    longest: float = 60.0
+
+    def after(self, failures: int) -> float:
+        """Return the pause after this many failures in a row, at least one."""
+        return float(min(self.first * 2.0 ** min(failures - 1, 30), self.longest))
+
+
+class GenerationManager:
+    """The generations of all projects on this server."""
+
+    def __init__(self, loader: Loader, *, clock: Clock, backoff: Backoff | None = None) -> None:
+        """Hold nothing yet."""
+        self._loader = loader
+        self._clock = clock
+        self._backoff = backoff or Backoff()
+        self._aspired: dict[str, DeploymentRevision] = {}
+        self._serving: dict[str, Generation] = {}
+        self._held: dict[str, list[Generation]] = {}
+        self._loading: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._changed = asyncio.Event()
+
+    def aspire(self, deployment: DeploymentRevision) -> None:
+        """Make this the revision that its project should serve; returns at once."""
+        if self._aspired.get(deployment.project) == deployment:
+            return
+        self._aspired[deployment.project] = deployment
+        _log.info("generation_aspired", generation=deployment.generation)
+        self._step(deployment.project)
+
+    def acquire(self, project: str) -> GenerationHandle:
+        """Return a handle on the generation that answers the project's requests now.
+
+        Raises:
+            FailedPreconditionError: Nothing is deployed, or nothing is loaded (NOTHING_DEPLOYED).
+        """
+        generation = self._serving.get(project)
+        if generation is None:
+            aspired = self._aspired.get(project)
+            why = (
+                "it has no deployment; deploy a model version"
+                if aspired is None
+                else f"{aspired.generation} is not loaded yet; see GetServingState"
+            )
+            raise FailedPreconditionError(
+                Reason.NOTHING_DEPLOYED,
+                f"projects/{project} serves nothing: {why}.",
+                metadata={"project": f"projects/{project}"},
+            )
+        return generation.acquire()
+
+    def generations(self, project: str | None = None) -> list[Generation]:
+        """Return the generations by project, newest first."""
+        projects = sorted(self._held) if project is None else [project]
+        return [
+            generation
+            for name in projects
+            for generation in sorted(
+                self._held.get(name, ()), key=lambda held: -held.deployment.revision
+            )
+        ]
+
+    def is_pending(self, project: str) -> bool:
+        """Whether the project has a deployment of which nothing is loaded yet."""
+        return project in self._aspired and project not in self._serving
+
+    async def changed(self, timeout: float) -> None:
+        """Return at the next change of any generation, or after `timeout` seconds."""
+        try:
+            await asyncio.wait_for(self._changed.wait(), timeout)
+        except TimeoutError:
+            return
+
+    async def close(self) -> None:
+        """Stop loading. Generations that serve stay, for requests still under way."""
+        for timer in self._timers.values():
+            timer.cancel()
+        tasks = list(self._loading.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _step(self, project: str) -> None:
+        timer = self._timers.pop(project, None)
+        if timer is not None:
+            timer.cancel()
+        aspired = self._aspired[project]
+        held = {generation.deployment.revision: generation for generation in self._of(project)}
+        views = [
+            policy.Held(revision=revision, state=item.state, retry_at=item.retry_at)
+            for revision, item in held.items()
+        ]
+        for action in policy.decide(aspired.revision, views, self._clock.monotonic()):
+            match action:
+                case policy.Load():
+                    self._begin(self._new(aspired))
+                case policy.Retry(revision):
+                    self._begin(held[revision])
+                case policy.Drain(revision):
+                    held[revision].drain()
+                case policy.Abandon(revision):
+                    task = self._loading.pop((project, revision), None)
+                    if task is not None:
+                        task.cancel()
+                    held[revision].abandon()
+                case policy.WakeAt(time):
+                    pause = max(time - self._clock.monotonic(), 0.0)
+                    loop = asyncio.get_running_loop()
+                    self._timers[project] = loop.call_later(pause, self._step, project)
+                case _:
+                    assert_never(action)
+        self._tell()
+
+    def _new(self, deployment: DeploymentRevision) -> Generation:
+        generation = Generation(
+            deployment, first_seen=self._clock.monotonic(), on_unloaded=self._forget
+        )
+        self._held.setdefault(deployment.project, []).append(generation)
+        return generation
+
+    def _begin(self, generation: Generation) -> None:
+        generation.begin_loading()
+        key = (generation.deployment.project, generation.deployment.revision)
+        self._loading[key] = asyncio.create_task(
+            self._load(generation), name=f"load {generation.deployment.generation}"
+        )
+
+    async def _load(self, generation: Generation) -> None:
+        deployment = generation.deployment
+        log = _log.bind(generation=deployment.generation)
+        try:
+            model = await self._loader.load(deployment.adapters)
+        except asyncio.CancelledError:
+            raise
+        except SpanloopError as error:
+            log.warning("generation_load_failed", reason=error.reason.value, error=error.message)
+            self._failed(generation, error.message)
+        except Exception:  # whatever it is, the old generation must go on and the next try come
+            log.exception("generation_load_crashed")
+            self._failed(generation, "Loading failed unexpectedly; see the server's log.")
+        else:
+            if generation.state is not GenerationState.LOADING:
+                return  # abandoned while the last step ran
+            self._loading.pop((deployment.project, deployment.revision), None)
+            generation.loaded(model, monotonic=self._clock.monotonic(), now=self._clock.now())
+            # READY and served in one step: nothing else runs on this thread in between.
+            self._serving[deployment.project] = generation
+            log.info(
+                "generation_ready",
+                labels=len(deployment.adapters),
+                load_seconds=round(generation.load_seconds, 4),
+            )
+            self._step(deployment.project)
+
+    def _failed(self, generation: Generation, message: str) -> None:
+        if generation.state is not GenerationState.LOADING:
+            return
+        deployment = generation.deployment
+        self._loading.pop((deployment.project, deployment.revision), None)
+        pause = self._backoff.after(generation.attempts + 1)
+        generation.fail(message, retry_at=self._clock.monotonic() + pause)
+        self._step(deployment.project)
+
+    def _forget(self, generation: Generation) -> None:
+        self._held[generation.deployment.project].remove(generation)
+        _log.info("generation_unloaded", generation=generation.deployment.generation)
+        self._tell()
+
+    def _of(self, project: str) -> list[Generation]:
+        return list(self._held.get(project, ()))
+
+    def _tell(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()

@@ -1,0 +1,115 @@
+"""The registry and the annotation service over gRPC."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+
+import grpc
+from grpc import aio
+
+from services.common.artifacts import download
+from services.common.channels import peer_errors
+from services.common.errors import Reason, ResourceExhaustedError
+from services.inference import convert
+from services.inference.domain import DeploymentRevision, ModelVersion, TaskPage, TaskPrediction
+from spanloop.annotation.v1 import annotation_service_pb2 as annotation_pb
+from spanloop.annotation.v1 import annotation_service_pb2_grpc, task_pb2
+from spanloop.registry.v1 import registry_service_pb2 as registry_pb
+from spanloop.registry.v1 import registry_service_pb2_grpc
+
+_REGISTRY = "registry"
+_ANNOTATION = "annotation"
+
+
+class RegistryPeer:
+    """The `Registry` port."""
+
+    def __init__(self, channel: aio.Channel) -> None:
+        """Call through a channel that carries the token."""
+        self._stub = registry_service_pb2_grpc.RegistryServiceStub(channel)
+
+    async def watch_deployments(self) -> AsyncIterator[DeploymentRevision | None]:
+        """See `Registry.watch_deployments`."""
+        request = registry_pb.WatchDeploymentRequest(name="projects/-/deployment")
+        with peer_errors(_REGISTRY):
+            async for message in self._stub.WatchDeployment(request):
+                if message.WhichOneof("payload") == "deployment":
+                    yield convert.deployment_of(message.deployment)
+                else:
+                    yield None
+
+    async def model_version(self, project: str, version: str) -> ModelVersion:
+        """See `Registry.model_version`."""
+        request = registry_pb.GetModelVersionRequest(
+            name=f"projects/{project}/modelVersions/{version}"
+        )
+        with peer_errors(_REGISTRY):
+            response = await self._stub.GetModelVersion(request)
+        return convert.model_version_of(response.model_version)
+
+    async def adapter_manifest(self, digest: str) -> bytes:
+        """See `Registry.adapter_manifest`."""
+        name = f"adapters/{digest.removeprefix('sha256:')}"
+        with peer_errors(_REGISTRY):
+            response = await self._stub.GetAdapter(registry_pb.GetAdapterRequest(name=name))
+        return bytes(response.adapter.manifest)
+
+    async def trunk_manifest(self, digest: str) -> bytes:
+        """See `Registry.trunk_manifest`."""
+        name = f"trunks/{digest.removeprefix('sha256:')}"
+        with peer_errors(_REGISTRY):
+            response = await self._stub.GetTrunk(registry_pb.GetTrunkRequest(name=name))
+        return bytes(response.trunk.manifest)
+
+    async def download(self, digest: str) -> bytes:
+        """See `Registry.download`."""
+        with peer_errors(_REGISTRY):
+            return await download(self._stub.DownloadArtifact, digest)
+
+
+class AnnotationPeer:
+    """The `Annotation` port."""
+
+    def __init__(self, channel: aio.Channel) -> None:
+        """Call through a channel that carries the token."""
+        self._stub = annotation_service_pb2_grpc.AnnotationServiceStub(channel)
+
+    async def open_tasks(self, project: str, cursor: str, page_size: int) -> TaskPage:
+        """See `Annotation.open_tasks`."""
+        request = annotation_pb.ListTasksRequest(
+            parent=f"projects/{project}",
+            page_size=page_size,
+            page_token=cursor,
+            statuses=[task_pb2.TASK_STATUS_INCOMPLETE],
+        )
+        with peer_errors(_ANNOTATION), _oversize():
+            response = await self._stub.ListTasks(request)
+        return convert.task_page_of(response)
+
+    async def write_predictions(
+        self, project: str, predictions: Sequence[TaskPrediction]
+    ) -> tuple[int, int]:
+        """See `Annotation.write_predictions`."""
+        request = annotation_pb.WritePredictionsRequest(
+            parent=f"projects/{project}",
+            predictions=[convert.prediction_message(prediction) for prediction in predictions],
+        )
+        with peer_errors(_ANNOTATION):
+            response = await self._stub.WritePredictions(request)
+        return response.written, response.unchanged
+
+
+@contextmanager
+def _oversize() -> Iterator[None]:
+    """Tell an answer larger than this side takes from a refusal: gRPC gives both one code."""
+    try:
+        yield
+    except aio.AioRpcError as error:
+        trailers = error.trailing_metadata() or ()
+        explained = any(key == "grpc-status-details-bin" for key, _ in trailers)
+        if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and not explained:
+            raise ResourceExhaustedError(
+                Reason.REQUEST_TOO_LARGE, "The tasks' texts are too large for one answer."
+            ) from error
+        raise

@@ -1,0 +1,60 @@
+"""What the inference service asks of the other services."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from services.inference.domain import DeploymentRevision, ModelVersion, TaskPage, TaskPrediction
+
+
+class Registry(Protocol):
+    """The registry. Every method raises UnavailableError (PEER_UNAVAILABLE) while it is away."""
+
+    def watch_deployments(self) -> AsyncIterator[DeploymentRevision | None]:
+        """Yield each project's deployment, then every move; None when there is nothing new."""
+        ...
+
+    async def model_version(self, project: str, version: str) -> ModelVersion:
+        """Read a model version.
+
+        Raises:
+            NotFoundError: The project has no such version.
+        """
+        ...
+
+    async def adapter_manifest(self, digest: str) -> bytes:
+        """Return the manifest of a registered adapter, not yet verified."""
+        ...
+
+    async def trunk_manifest(self, digest: str) -> bytes:
+        """Return the manifest of a registered trunk, not yet verified."""
+        ...
+
+    async def download(self, digest: str) -> bytes:
+        """Return the bytes stored under a digest.
+
+        Raises:
+            DataLossError: The registry's copy is damaged (ARTIFACT_CORRUPT).
+        """
+        ...
+
+
+class Annotation(Protocol):
+    """The annotation service. Every method raises UnavailableError while it is away."""
+
+    async def open_tasks(self, project: str, cursor: str, page_size: int) -> TaskPage:
+        """Read a page of the tasks that have no completion.
+
+        Raises:
+            NotFoundError: There is no such project.
+            InvalidArgumentError: The cursor is not one of this list (PAGE_TOKEN_INVALID).
+            ResourceExhaustedError: The page is larger than a message may be; ask for fewer tasks.
+        """
+        ...
+
+    async def write_predictions(
+        self, project: str, predictions: Sequence[TaskPrediction]
+    ) -> tuple[int, int]:
+        """Store predictions; return how many were new and how many were there already."""
+        ...

@@ -1,0 +1,113 @@
+"""InferenceService: converts messages and delegates to the handlers."""
+
+# ruff: noqa: ARG002, D102, N802 - names and signatures are those of the generated base class
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from services.common.call import current_call
+from services.common.names import parse_name
+from services.inference import convert
+from services.inference.handlers.jobs import JobHandlers
+from services.inference.handlers.predict import PredictCommand, Predictor, check_predict
+from services.inference.manager import GenerationManager
+from services.inference.source import DeploymentSource
+from spanloop.inference.v1 import inference_service_pb2 as pb
+from spanloop.inference.v1 import inference_service_pb2_grpc, serving_state_pb2
+
+
+class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
+    """The methods are documented in ``inference_service.proto``."""
+
+    def __init__(
+        self,
+        *,
+        predictor: Predictor,
+        manager: GenerationManager,
+        source: DeploymentSource,
+        jobs: JobHandlers,
+        execution_provider: str,
+    ) -> None:
+        """Delegate to the given handlers."""
+        self._predictor = predictor
+        self._manager = manager
+        self._source = source
+        self._jobs = jobs
+        self._execution_provider = execution_provider
+
+    async def Predict(self, request: pb.PredictRequest, context: object) -> pb.PredictResponse:
+        wish = convert.wish_of(request)
+        project = check_predict(
+            request.project, request.texts, request.min_score, request.top_n, request.pins
+        )
+        command = PredictCommand(
+            project=project,
+            texts=list(request.texts),
+            wish=wish,
+            labels=list(dict.fromkeys(request.labels)),
+            pins=dict(request.pins),
+            deadline=current_call().deadline,
+        )
+        return convert.predict_response(await self._predictor.predict(command))
+
+    async def GetServingState(
+        self, request: pb.GetServingStateRequest, context: object
+    ) -> pb.GetServingStateResponse:
+        project = None
+        if request.project:
+            project = parse_name("projects/{project}", request.project, "project")["project"]
+        state = serving_state_pb2.ServingState(
+            generations=map(convert.generation_message, self._manager.generations(project)),
+            execution_provider=self._execution_provider,
+            registry_connected=self._source.connected,
+        )
+        return pb.GetServingStateResponse(serving_state=state)
+
+    async def CreatePreannotationJob(
+        self, request: pb.CreatePreannotationJobRequest, context: object
+    ) -> pb.CreatePreannotationJobResponse:
+        wanted = request.preannotation_job
+        content = pb.CreatePreannotationJobRequest(parent=request.parent)
+        content.preannotation_job.labels.extend(wanted.labels)
+        content.preannotation_job.min_score = wanted.min_score
+        job = await self._jobs.create(
+            request.parent,
+            list(wanted.labels),
+            wanted.min_score,
+            request.request_id,
+            content.SerializeToString(deterministic=True),
+        )
+        return pb.CreatePreannotationJobResponse(preannotation_job=convert.job_message(job))
+
+    async def GetPreannotationJob(
+        self, request: pb.GetPreannotationJobRequest, context: object
+    ) -> pb.GetPreannotationJobResponse:
+        job = await self._jobs.get(request.name)
+        return pb.GetPreannotationJobResponse(preannotation_job=convert.job_message(job))
+
+    async def ListPreannotationJobs(
+        self, request: pb.ListPreannotationJobsRequest, context: object
+    ) -> pb.ListPreannotationJobsResponse:
+        jobs, token = await self._jobs.list_page(
+            request.parent, request.page_size, request.page_token
+        )
+        return pb.ListPreannotationJobsResponse(
+            preannotation_jobs=map(convert.job_message, jobs), next_page_token=token
+        )
+
+    async def CancelPreannotationJob(
+        self, request: pb.CancelPreannotationJobRequest, context: object
+    ) -> pb.CancelPreannotationJobResponse:
+        job = await self._jobs.cancel(request.name)
+        return pb.CancelPreannotationJobResponse(preannotation_job=convert.job_message(job))
+
+    async def WatchPreannotationJob(
+        self, request: pb.WatchPreannotationJobRequest, context: object
+    ) -> AsyncIterator[pb.WatchPreannotationJobResponse]:
+        async for job in self._jobs.watch(request.name):
+            if job is None:
+                heartbeat = pb.WatchPreannotationJobResponse.Heartbeat()
+                yield pb.WatchPreannotationJobResponse(heartbeat=heartbeat)
+            else:
+                yield pb.WatchPreannotationJobResponse(preannotation_job=convert.job_message(job))

@@ -1,0 +1,101 @@
+"""What to do next about one project's generations: a pure decision, carried out by the manager.
+
+Availability first: the generation that serves is drained only after a newer one is ready.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from services.inference.generation import GenerationState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """A generation that this server holds.
+
+    Attributes:
+        revision: The deployment revision that it serves.
+        state: Where it stands.
+        retry_at: When in ERROR: the time (monotonic seconds) from which it may be tried again.
+    """
+
+    revision: int
+    state: GenerationState
+    retry_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class Load:
+    """Begin a generation of this revision."""
+
+    revision: int
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Load the generation in ERROR again."""
+
+    revision: int
+
+
+@dataclass(frozen=True)
+class Drain:
+    """Stop giving this generation to new requests."""
+
+    revision: int
+
+
+@dataclass(frozen=True)
+class Abandon:
+    """Drop a generation that never became ready and is wanted no more."""
+
+    revision: int
+
+
+@dataclass(frozen=True)
+class WakeAt:
+    """Decide again at this time (monotonic seconds)."""
+
+    time: float
+
+
+Action: TypeAlias = Load | Retry | Drain | Abandon | WakeAt
+
+_NEVER_READY = (GenerationState.NEW, GenerationState.LOADING, GenerationState.ERROR)
+
+
+def decide(aspired: int | None, held: Sequence[Held], now: float) -> list[Action]:
+    """Return what must happen, in order.
+
+    Args:
+        aspired: The revision that the project should serve; None: as it is.
+        held: The generations of the project on this server, at most one per revision.
+        now: Monotonic seconds.
+    """
+    if aspired is None:
+        return []
+    actions: list[Action] = []
+    wanted: Held | None = None
+    for generation in held:
+        if generation.revision == aspired and generation.state not in (
+            GenerationState.DRAINING,
+            GenerationState.UNLOADED,
+        ):
+            wanted = generation
+        elif generation.state in _NEVER_READY:
+            actions.append(Abandon(generation.revision))
+    if wanted is None:
+        actions.append(Load(aspired))
+        return actions
+    if wanted.state is GenerationState.READY:
+        actions.extend(
+            Drain(generation.revision)
+            for generation in held
+            if generation.state is GenerationState.READY and generation.revision != aspired
+        )
+    elif wanted.state is GenerationState.ERROR:
+        actions.append(Retry(aspired) if wanted.retry_at <= now else WakeAt(wanted.retry_at))
+    return actions

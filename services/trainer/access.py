@@ -1,0 +1,15 @@
+"""Who may call which method of the trainer."""
+
+from __future__ import annotations
+
+from services.common.auth import Access, AccessRules
+
+_SERVICE = "/spanloop.trainer.v1.TrainerService"
+
+ACCESS: AccessRules = {
+    f"{_SERVICE}/CreateTrainingJob": Access.AUTHENTICATED,
+    f"{_SERVICE}/GetTrainingJob": Access.AUTHENTICATED,
+    f"{_SERVICE}/ListTrainingJobs": Access.AUTHENTICATED,
+    f"{_SERVICE}/CancelTrainingJob": Access.AUTHENTICATED,
+    f"{_SERVICE}/WatchTrainingJob": Access.AUTHENTICATED,
+}

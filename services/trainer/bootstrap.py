@@ -1,0 +1,200 @@
+"""Puts the trainer together."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from services.common.channels import open_peer
+from services.common.clock import Clock, SystemClock
+from services.common.ids import IdSource, SortableIds
+from services.common.server import BackgroundTask, GrpcService, Wiring, release
+from services.common.store.open import store_from_url
+from services.common.watch import Signal
+from services.trainer.access import ACCESS
+from services.trainer.attempt import AttemptParts
+from services.trainer.config import TrainerSettings
+from services.trainer.documents import COLLECTIONS
+from services.trainer.handlers import TrainerHandlers
+from services.trainer.housekeeping import job_folders, tidy_cache, tidy_jobs
+from services.trainer.identity import Identity, worker_identity
+from services.trainer.job_log import JobLog
+from services.trainer.job_queue import JobQueue
+from services.trainer.job_work import WorkParts, WorkSettings
+from services.trainer.peers import GrpcAnnotation, GrpcRegistry
+from services.trainer.ports import AnnotationPeer, RegistryPeer
+from services.trainer.publishing import Publisher
+from services.trainer.reconciler import Reconciler
+from services.trainer.repository import JobRepository
+from services.trainer.servicer import FULL_NAME, TrainerServicer
+from services.trainer.trunks import TrunkStore
+from services.trainer.worker import WorkerPool
+from spanloop.trainer.v1 import trainer_service_pb2_grpc
+
+CHILD_COMMAND = (sys.executable, "-m", "services.trainer.worker_main")
+
+
+@asynccontextmanager
+async def build(
+    settings: TrainerSettings,
+    *,
+    clock: Clock | None = None,
+    ids: IdSource | None = None,
+    annotation: AnnotationPeer | None = None,
+    registry: RegistryPeer | None = None,
+    child_command: Sequence[str] = CHILD_COMMAND,
+) -> AsyncIterator[Wiring]:
+    """Build the trainer; the parts that are given replace the real ones.
+
+    Args:
+        settings: The settings.
+        clock: Where the time comes from.
+        ids: Where ids come from.
+        annotation: The annotation service.
+        registry: The registry service.
+        child_command: Starts a child process; the spec's path is appended.
+
+    Raises:
+        SchemaError, StoreUnavailableError: The database cannot be used.
+        TokenFileError: The token for the other services cannot be read.
+    """
+    clock = clock or SystemClock()
+    ids = ids or SortableIds()
+    async with AsyncExitStack() as stack:
+        identity = stack.enter_context(worker_identity(settings.service_dir, ids))
+        store = store_from_url(settings.database)
+        stack.push_async_callback(store.close)
+        await store.open(COLLECTIONS)
+        if annotation is None:
+            channel = open_peer(settings, settings.annotation_address)
+            annotation = GrpcAnnotation(await stack.enter_async_context(channel))
+        if registry is None:
+            channel = open_peer(settings, settings.registry_address)
+            registry = GrpcRegistry(await stack.enter_async_context(channel))
+        signal = Signal()
+        repository = JobRepository(store)
+        log = JobLog(store, clock)
+        queue = JobQueue(
+            store,
+            clock,
+            lease_seconds=settings.lease_seconds,
+            max_attempts=settings.max_attempts,
+        )
+        trunks = TrunkStore(settings.trunks_dir, registry)
+        parts = AttemptParts(
+            queue=queue,
+            log=log,
+            signal=signal,
+            clock=clock,
+            lease_seconds=settings.lease_seconds,
+            work=WorkParts(
+                settings=_work_settings(settings, child_command),
+                annotation=annotation,
+                registry=registry,
+                trunks=trunks,
+                publisher=Publisher(registry, trunks, code_version=release()),
+                clock=clock,
+            ),
+        )
+        tidy = _Tidying(settings, repository)
+        pool = WorkerPool(
+            queue,
+            parts,
+            signal,
+            identity.holder,
+            slots=settings.workers,
+            poll_seconds=settings.poll_seconds,
+            after_attempt=tidy,
+        )
+        tidy.pool = pool
+        # Children are ended before the store is closed, also when the server failed to start.
+        stack.push_async_callback(pool.drain)
+        handlers = TrainerHandlers(
+            repository,
+            log,
+            annotation,
+            registry,
+            signal,
+            clock,
+            ids,
+            default_trunk_source=settings.trunk_source,
+            heartbeat_seconds=settings.watch_heartbeat_seconds,
+            poll_seconds=settings.poll_seconds,
+        )
+        servicer = TrainerServicer(handlers)
+        yield Wiring(
+            services=[
+                GrpcService(
+                    full_name=FULL_NAME,
+                    register=lambda server: (
+                        trainer_service_pb2_grpc.add_TrainerServiceServicer_to_server(
+                            servicer, server
+                        )
+                    ),
+                )
+            ],
+            access=ACCESS,
+            background=[
+                BackgroundTask(
+                    name="reconciler",
+                    run=_reconciler(settings, queue, log, signal, identity, tidy).run,
+                ),
+                BackgroundTask(name="workers", run=pool.run),
+            ],
+            on_drain=[pool.drain],
+            checks=[store.ping],
+        )
+
+
+class _Tidying:
+    """Bounds the disk use whenever an attempt has ended."""
+
+    def __init__(self, settings: TrainerSettings, repository: JobRepository) -> None:
+        self._settings = settings
+        self._repository = repository
+        self.pool: WorkerPool | None = None
+
+    async def __call__(self) -> None:
+        settings = self._settings
+        folders = await asyncio.to_thread(job_folders, settings.jobs_dir)
+        states = await self._repository.states_of(folders)
+        await asyncio.to_thread(
+            tidy_jobs, settings.jobs_dir, states, kept_failed=settings.kept_failed_jobs
+        )
+        if self.pool is None or not self.pool.busy:
+            await asyncio.to_thread(tidy_cache, settings.cache_dir, settings.cache_max_bytes)
+
+
+def _reconciler(
+    settings: TrainerSettings,
+    queue: JobQueue,
+    log: JobLog,
+    signal: Signal,
+    identity: Identity,
+    tidy: _Tidying,
+) -> Reconciler:
+    return Reconciler(
+        queue,
+        log,
+        signal,
+        identity.holder,
+        alone=identity.alone,
+        interval_seconds=min(settings.poll_seconds, settings.lease_seconds / 3),
+        tidy=tidy,
+    )
+
+
+def _work_settings(settings: TrainerSettings, child_command: Sequence[str]) -> WorkSettings:
+    return WorkSettings(
+        child_command=child_command,
+        # Absolute: the child must find them wherever it runs.
+        jobs_dir=settings.jobs_dir.absolute(),
+        cache_dir=settings.cache_dir.absolute(),
+        trunks_dir=settings.trunks_dir.absolute(),
+        threads=settings.threads,
+        providers=settings.providers,
+        stop_seconds=settings.stop_seconds,
+        peer_retry_seconds=settings.peer_retry_seconds,
+    )

@@ -1,0 +1,78 @@
+"""The trainer's settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from services.common.settings import ServiceSettings
+
+
+class TrainerSettings(ServiceSettings):
+    """Settings of the trainer service."""
+
+    service_name: ClassVar[str] = "trainer"
+
+    annotation_address: str = Field(
+        "127.0.0.1:50051", description="Where the annotation service listens."
+    )
+    registry_address: str = Field(
+        "127.0.0.1:50053", description="Where the registry service listens."
+    )
+    workers: int = Field(
+        1, ge=0, le=64, description="Jobs trained at the same time; 0: only queue them."
+    )
+    threads: int = Field(
+        0, ge=0, description="Threads that one job computes with; 0: all cores of the machine."
+    )
+    providers: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="What runs the trunk: a GPU where there is one, or as said."
+    )
+    trunk_source: str = Field(
+        "embedded:all-MiniLM-L6-v2", description="Trunk of jobs that do not name one."
+    )
+    lease_seconds: float = Field(
+        30, ge=0.5, description="A worker that was silent for this long has lost its job."
+    )
+    max_attempts: int = Field(
+        3, ge=1, le=100, description="Times that a job is begun before it counts as WORKER_LOST."
+    )
+    poll_seconds: float = Field(
+        1.0, gt=0, description="Time between looks at the queue for what other processes changed."
+    )
+    peer_retry_seconds: float = Field(
+        60,
+        ge=0,
+        description="How long a job waits for an unreachable service before it fails.",
+    )
+    stop_seconds: float = Field(
+        8,
+        ge=0,
+        description="Time that training has to reach a checkpoint when the service stops or a job "
+        "is cancelled; after that its process is killed.",
+    )
+    kept_failed_jobs: int = Field(
+        10, ge=0, description="Working directories of failed jobs that are kept for inspection."
+    )
+    cache_max_bytes: int = Field(
+        20 * 1024**3,
+        ge=0,
+        description="Most bytes of cached trunk activations; the least recently used go first.",
+    )
+
+    @property
+    def jobs_dir(self) -> Path:
+        """Where each job has its working directory."""
+        return self.service_dir / "jobs"
+
+    @property
+    def cache_dir(self) -> Path:
+        """Where trunk activations are cached."""
+        return self.service_dir / "activations"
+
+    @property
+    def trunks_dir(self) -> Path:
+        """Where exported and downloaded trunks lie, by digest."""
+        return self.service_dir / "trunks"

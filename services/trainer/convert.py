@@ -1,0 +1,230 @@
+"""Protobuf messages to domain values and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from services.common.errors import invalid_field
+from services.common.times import to_timestamp
+from services.trainer.domain import (
+    EpochMetrics,
+    Failure,
+    FailureReason,
+    LogLine,
+    Parameters,
+    SpanMetrics,
+    SplitEvaluation,
+    TrainingJob,
+)
+from services.trainer.handlers import WatchItem
+from services.trainer.job_state import JobState
+from spanloop.common.v1 import evaluation_pb2
+from spanloop.trainer.v1 import trainer_service_pb2, training_job_pb2
+
+_STATES = {
+    JobState.WAITING: training_job_pb2.TRAINING_JOB_STATE_WAITING,
+    JobState.TRAINING: training_job_pb2.TRAINING_JOB_STATE_TRAINING,
+    JobState.EVALUATING: training_job_pb2.TRAINING_JOB_STATE_EVALUATING,
+    JobState.REGISTERING: training_job_pb2.TRAINING_JOB_STATE_REGISTERING,
+    JobState.DONE: training_job_pb2.TRAINING_JOB_STATE_DONE,
+    JobState.FAILED: training_job_pb2.TRAINING_JOB_STATE_FAILED,
+    JobState.CANCELLED: training_job_pb2.TRAINING_JOB_STATE_CANCELLED,
+}
+_STATES_IN: Mapping[int, JobState] = {number: state for state, number in _STATES.items()}
+_REASONS = {
+    FailureReason.NO_TRAINING_DATA: training_job_pb2.TRAINING_FAILURE_REASON_NO_TRAINING_DATA,
+    FailureReason.INVALID_PARAMETERS: training_job_pb2.TRAINING_FAILURE_REASON_INVALID_PARAMETERS,
+    FailureReason.OUT_OF_MEMORY: training_job_pb2.TRAINING_FAILURE_REASON_OUT_OF_MEMORY,
+    FailureReason.WORKER_LOST: training_job_pb2.TRAINING_FAILURE_REASON_WORKER_LOST,
+    FailureReason.PARITY_FAILED: training_job_pb2.TRAINING_FAILURE_REASON_PARITY_FAILED,
+    FailureReason.TRUNK_UNAVAILABLE: training_job_pb2.TRAINING_FAILURE_REASON_TRUNK_UNAVAILABLE,
+    FailureReason.PEER_FAILED: training_job_pb2.TRAINING_FAILURE_REASON_PEER_FAILED,
+    FailureReason.INTERNAL: training_job_pb2.TRAINING_FAILURE_REASON_INTERNAL,
+}
+_SPLITS = {
+    "train": evaluation_pb2.SPLIT_TRAIN,
+    "dev": evaluation_pb2.SPLIT_DEV,
+    "test": evaluation_pb2.SPLIT_TEST,
+}
+# 0 is out of these parameters' bounds, so it means the default; for the others it is a value.
+_ZERO_IS_DEFAULT = (
+    "epochs",
+    "patience",
+    "learning_rate",
+    "batch_words",
+    "width",
+    "max_length",
+)
+
+
+def job_in(message: training_job_pb2.TrainingJob) -> TrainingJob:
+    """Return a job with the fields that a caller may set."""
+    known = (evaluation_pb2.MODEL_TYPE_UNSPECIFIED, evaluation_pb2.MODEL_TYPE_NER)
+    if message.model_type not in known:
+        raise invalid_field("training_job.model_type", "must be MODEL_TYPE_NER.")
+    return TrainingJob(
+        project="",
+        id="",
+        snapshot=message.snapshot,
+        labels=tuple(message.labels),
+        base_model_version=message.base_model_version,
+        parameters=_parameters_in(message.parameters),
+        trunk_source=message.trunk_source,
+    )
+
+
+def fingerprint_in(message: training_job_pb2.TrainingJob) -> bytes:
+    """Return the canonical bytes of what a caller asked for."""
+    asked = training_job_pb2.TrainingJob(
+        snapshot=message.snapshot,
+        model_type=message.model_type,
+        labels=message.labels,
+        base_model_version=message.base_model_version,
+        parameters=message.parameters if message.HasField("parameters") else None,
+        trunk_source=message.trunk_source,
+    )
+    return bytes(asked.SerializeToString(deterministic=True))
+
+
+def states_in(numbers: Sequence[int]) -> list[JobState]:
+    """Return the states of a filter.
+
+    Raises:
+        InvalidArgumentError: One is not a state.
+    """
+    for index, number in enumerate(numbers):
+        if number not in _STATES_IN:
+            raise invalid_field(f"states[{index}]", "is not a state of a training job.")
+    return [_STATES_IN[number] for number in numbers]
+
+
+def job_out(job: TrainingJob) -> training_job_pb2.TrainingJob:
+    """Return a job's message."""
+    message = training_job_pb2.TrainingJob(
+        name=job.name,
+        snapshot=job.snapshot,
+        model_type=evaluation_pb2.MODEL_TYPE_NER,
+        labels=job.labels,
+        base_model_version=job.base_model_version,
+        parameters=_parameters_out(job.parameters),
+        trunk_source=job.trunk_source,
+        state=_STATES[job.state],
+        attempt=job.attempt,
+        cancel_requested=job.cancel_requested,
+        progress=training_job_pb2.TrainingProgress(
+            phase=job.progress.phase,
+            fraction=job.progress.fraction,
+            epoch=job.progress.epoch,
+            epochs=job.progress.epochs,
+        ),
+        epochs=[_epoch_out(epoch) for epoch in job.epochs],
+        model_version=job.model_version,
+        warnings=job.warnings,
+        timings=training_job_pb2.TrainingTimings(
+            trunk_seconds=job.timings.trunk_seconds,
+            activation_seconds=job.timings.activation_seconds,
+            training_seconds=job.timings.training_seconds,
+            evaluation_seconds=job.timings.evaluation_seconds,
+            registration_seconds=job.timings.registration_seconds,
+        ),
+        worker=job.lease.worker,
+        etag=job.etag,
+        create_time=to_timestamp(job.create_time),
+    )
+    if job.evaluation:
+        message.evaluation.CopyFrom(evaluation_out(job.evaluation))
+    if job.failure is not None:
+        message.failure.CopyFrom(_failure_out(job.failure))
+    if job.start_time:
+        message.start_time.CopyFrom(to_timestamp(job.start_time))
+    if job.end_time:
+        message.end_time.CopyFrom(to_timestamp(job.end_time))
+    return message
+
+
+def evaluation_out(splits: Sequence[SplitEvaluation]) -> evaluation_pb2.EvaluationReport:
+    """Return an evaluation's message."""
+    return evaluation_pb2.EvaluationReport(
+        splits=[
+            evaluation_pb2.SplitEvaluation(
+                split=_SPLITS[split.split],
+                labels={label: _metrics_out(metrics) for label, metrics in split.labels.items()},
+                micro=_metrics_out(split.micro),
+                macro=_metrics_out(split.macro),
+                texts=split.texts,
+            )
+            for split in splits
+        ]
+    )
+
+
+def watch_out(item: WatchItem) -> trainer_service_pb2.WatchTrainingJobResponse:
+    """Return a watch stream's message."""
+    answer = trainer_service_pb2.WatchTrainingJobResponse
+    match item.payload:
+        case TrainingJob() as job:
+            return answer(training_job=job_out(job), resume_token=item.resume_token)
+        case LogLine() as line:
+            return answer(
+                log_line=training_job_pb2.TrainingLogLine(
+                    sequence=line.sequence,
+                    time=to_timestamp(line.time),
+                    level=line.level,
+                    message=line.message,
+                ),
+                resume_token=item.resume_token,
+            )
+        case _:
+            return answer(heartbeat=answer.Heartbeat(), resume_token=item.resume_token)
+
+
+def _parameters_in(message: training_job_pb2.TrainingParameters) -> Parameters:
+    given: dict[str, int | float] = {
+        field.name: value
+        for field, value in message.ListFields()
+        if value or field.name not in _ZERO_IS_DEFAULT
+    }
+    return Parameters(**given)  # type: ignore[arg-type]  # each field's type is the message's
+
+
+def _parameters_out(parameters: Parameters) -> training_job_pb2.TrainingParameters:
+    return training_job_pb2.TrainingParameters(
+        epochs=parameters.epochs,
+        patience=parameters.patience,
+        learning_rate=parameters.learning_rate,
+        weight_decay=parameters.weight_decay,
+        dropout=parameters.dropout,
+        tap_dropout=parameters.tap_dropout,
+        batch_words=parameters.batch_words,
+        width=parameters.width,
+        context=parameters.context,
+        seed=parameters.seed,
+        max_length=parameters.max_length,
+    )
+
+
+def _epoch_out(epoch: EpochMetrics) -> training_job_pb2.EpochMetrics:
+    return training_job_pb2.EpochMetrics(
+        epoch=epoch.epoch,
+        loss=epoch.loss,
+        dev_micro_f1=epoch.dev_micro_f1,
+        dev_f1=epoch.dev_f1,
+        seconds=epoch.seconds,
+    )
+
+
+def _metrics_out(metrics: SpanMetrics) -> evaluation_pb2.SpanMetrics:
+    return evaluation_pb2.SpanMetrics(
+        precision=metrics.precision,
+        recall=metrics.recall,
+        f1=metrics.f1,
+        support=metrics.support,
+        predicted=metrics.predicted,
+        correct=metrics.correct,
+    )
+
+
+def _failure_out(failure: Failure) -> training_job_pb2.TrainingFailure:
+    return training_job_pb2.TrainingFailure(
+        reason=_REASONS[failure.reason], message=failure.message
+    )

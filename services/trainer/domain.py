@@ -1,0 +1,189 @@
+"""What a training job is, apart from how it is stored, sent or run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from services.trainer.job_state import JobState
+
+RECOMMENDED_EXAMPLES = 40
+"""Below this number of annotated spans a label gets a warning."""
+
+
+class FailureReason(StrEnum):
+    """Why a job failed; names as in the contract's TrainingFailureReason without its prefix."""
+
+    NO_TRAINING_DATA = "NO_TRAINING_DATA"
+    INVALID_PARAMETERS = "INVALID_PARAMETERS"
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    WORKER_LOST = "WORKER_LOST"
+    PARITY_FAILED = "PARITY_FAILED"
+    TRUNK_UNAVAILABLE = "TRUNK_UNAVAILABLE"
+    PEER_FAILED = "PEER_FAILED"
+    INTERNAL = "INTERNAL"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why a job failed and what to do about it."""
+
+    reason: FailureReason
+    message: str
+
+
+class JobFailedError(Exception):
+    """The attempt found that the job cannot succeed."""
+
+    def __init__(self, reason: FailureReason, message: str) -> None:
+        """Remember why."""
+        super().__init__(message)
+        self.failure = Failure(reason=reason, message=message)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters:
+    """How to train; None means the engine's default. Bounds: `validation.PARAMETER_BOUNDS`."""
+
+    epochs: int | None = None
+    patience: int | None = None
+    learning_rate: float | None = None
+    weight_decay: float | None = None
+    dropout: float | None = None
+    tap_dropout: float | None = None
+    batch_words: int | None = None
+    width: int | None = None
+    context: int | None = None
+    seed: int | None = None
+    max_length: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What a job is doing; `fraction` is of the whole job, 0 to 1."""
+
+    phase: str = ""
+    fraction: float = 0.0
+    epoch: int = 0
+    epochs: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochMetrics:
+    """Figures after one pass over the train split."""
+
+    epoch: int
+    loss: float
+    dev_micro_f1: float
+    dev_f1: Mapping[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpanMetrics:
+    """Exact-span quality of one label, or an average."""
+
+    precision: float = 0.0
+    recall: float = 0.0
+    f1: float = 0.0
+    support: int = 0
+    predicted: int = 0
+    correct: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitEvaluation:
+    """Quality on one split: ``train``, ``dev`` or ``test``."""
+
+    split: str
+    labels: Mapping[str, SpanMetrics]
+    micro: SpanMetrics
+    macro: SpanMetrics
+    texts: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timings:
+    """Wall-clock seconds of a job's parts, summed over attempts."""
+
+    trunk_seconds: float = 0.0
+    activation_seconds: float = 0.0
+    training_seconds: float = 0.0
+    evaluation_seconds: float = 0.0
+    registration_seconds: float = 0.0
+
+    def plus(self, part: str, seconds: float) -> Timings:
+        """Return the timings with `seconds` added to ``<part>_seconds``."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        values[f"{part}_seconds"] += max(0.0, seconds)
+        return Timings(**values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """Who may write a running job, and until when.
+
+    Attributes:
+        worker: The holder's id; empty when nobody holds it.
+        boot: The holder's process start, so that a restarted worker knows its own orphans.
+        token: Fencing token: grows with every claim and every taking away, never falls.
+        expires_at: Microseconds since the epoch; meaningless without a holder.
+    """
+
+    worker: str = ""
+    boot: str = ""
+    token: int = 0
+    expires_at: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingJob:
+    """One training run: a snapshot in, a model version out. Times in microseconds, 0: not yet."""
+
+    project: str
+    id: str
+    snapshot: str
+    labels: tuple[str, ...] = ()
+    base_model_version: str = ""
+    parameters: Parameters = field(default_factory=Parameters)
+    trunk_source: str
+    model_type: str = "ner"
+    state: JobState = JobState.WAITING
+    attempt: int = 0
+    cancel_requested: bool = False
+    committed: bool = False
+    """The model version is being created: it is too late to cancel."""
+    progress: Progress = field(default_factory=Progress)
+    epochs: tuple[EpochMetrics, ...] = ()
+    evaluation: tuple[SplitEvaluation, ...] = ()
+    model_version: str = ""
+    failure: Failure | None = None
+    warnings: tuple[str, ...] = ()
+    timings: Timings = field(default_factory=Timings)
+    lease: Lease = field(default_factory=Lease)
+    version: int = 1
+    """Counts the changes that a caller can see."""
+    create_time: int = 0
+    start_time: int = 0
+    end_time: int = 0
+
+    @property
+    def name(self) -> str:
+        """``projects/{project}/trainingJobs/{job}``."""
+        return f"projects/{self.project}/trainingJobs/{self.id}"
+
+    @property
+    def etag(self) -> str:
+        """Changes with every visible change."""
+        return f"v{self.version}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogLine:
+    """One line of a job's log; `sequence` counts from 1 without gaps, `time` in microseconds."""
+
+    sequence: int
+    time: int
+    level: str
+    message: str

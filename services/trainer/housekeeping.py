@@ -1,0 +1,93 @@
+"""Keeps the trainer's disk use bounded: working directories and cached activations."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from services.common.logs import get_logger
+from services.trainer.job_state import LIVE_STATES, JobState
+
+_log = get_logger(__name__)
+
+
+def job_folders(jobs_dir: Path) -> list[str]:
+    """Return the ids of the jobs that have a working directory."""
+    if not jobs_dir.is_dir():
+        return []
+    return [entry.name for entry in jobs_dir.iterdir() if entry.is_dir()]
+
+
+def superfluous(
+    folders: Iterable[tuple[str, float]], states: Mapping[str, JobState], *, kept_failed: int
+) -> list[str]:
+    """Choose the working directories to remove.
+
+    Args:
+        folders: Job id and time of last change of each directory.
+        states: The jobs' states; jobs that do not exist are absent.
+        kept_failed: Failed jobs whose directories stay, the last changed ones.
+    """
+    failed, rest = [], []
+    for job_id, changed in folders:
+        match states.get(job_id):
+            case JobState.FAILED:
+                failed.append((changed, job_id))
+            case state if state not in LIVE_STATES:
+                rest.append(job_id)
+    failed.sort(reverse=True)
+    return [*rest, *(job_id for _, job_id in failed[kept_failed:])]
+
+
+def tidy_jobs(jobs_dir: Path, states: Mapping[str, JobState], *, kept_failed: int) -> None:
+    """Remove the working directories of jobs that ended, but for the last failed ones."""
+    folders = []
+    for job_id in states.keys() | set(job_folders(jobs_dir)):
+        try:
+            folders.append((job_id, (jobs_dir / job_id).stat().st_mtime))
+        except FileNotFoundError:
+            continue
+    for job_id in superfluous(folders, states, kept_failed=kept_failed):
+        _remove(jobs_dir / job_id)
+
+
+def tidy_cache(cache_dir: Path, max_bytes: int) -> None:
+    """Remove the least recently used entries until the rest fits into `max_bytes`.
+
+    Call it while nobody reads the cache.
+    """
+    if not cache_dir.is_dir():
+        return
+    entries = sorted(((*_use_of(entry), entry) for entry in cache_dir.iterdir()), reverse=True)
+    total = 0
+    for _, size, entry in entries:
+        total += size
+        if total > max_bytes:
+            _log.info("cache_entry_removed", entry=entry.name, bytes=size)
+            _remove(entry)
+
+
+def _use_of(entry: Path) -> tuple[float, int]:
+    """Return when an entry was used last, and its size on disk in bytes."""
+    used, size = 0.0, 0
+    for path in (entry, *entry.rglob("*")):
+        try:
+            status = path.lstat()
+        except FileNotFoundError:
+            continue
+        if not path.is_dir():
+            # Reading a folder to measure it would count as a use of the folder.
+            used = max(used, status.st_atime, status.st_mtime)
+            size += status.st_size
+    return used, size
+
+
+def _remove(path: Path) -> None:
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        _log.warning("not_removed", path=path.name, error=error.strerror)

@@ -1,0 +1,181 @@
+"""The files of a job that parent and child exchange. Free of torch and gRPC.
+
+``<jobs>/<job>/``: ``snapshot.jsonl`` (the examples), ``spec.json`` (what to do), ``run/`` (the
+engine's checkpoint), ``adapters/`` and ``result.json`` (what was made; written last, so that its
+presence says that computing is complete). Every file appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from services.trainer.documents import evaluation_of, evaluation_value
+from services.trainer.domain import SplitEvaluation
+
+
+class JobFilesError(ValueError):
+    """A file of the job is missing, damaged, or of another release."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One text, its gold spans (start, end, label; half-open code points) and its split."""
+
+    text: str
+    spans: tuple[tuple[int, int, str], ...]
+    split: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobSpec:
+    """What a child is to do.
+
+    Attributes:
+        job: The job's name, for messages.
+        folder: The job's own folder.
+        cache_folder: Activations, shared between jobs.
+        trunks_folder: Exported trunks by digest, shared between jobs.
+        trunk_folder: The exported trunk to use; empty: export `trunk_source` into `trunks_folder`.
+        trunk_source: Where the trunk comes from.
+        labels: The labels to train.
+        parameters: Those that were given; the engine's defaults hold for the rest.
+        lineage: Goes into the adapters' manifests.
+        threads: Threads to compute with; 0: all cores.
+        providers: ``auto``, ``cpu`` or ``cuda``.
+    """
+
+    job: str
+    folder: str
+    cache_folder: str
+    trunks_folder: str
+    trunk_folder: str = ""
+    trunk_source: str
+    labels: tuple[str, ...]
+    parameters: Mapping[str, int | float] = field(default_factory=dict)
+    lineage: Mapping[str, Any] = field(default_factory=dict)
+    threads: int = 0
+    providers: str = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parity:
+    """What the comparison of the training framework with onnxruntime found."""
+
+    texts: int
+    max_abs_diff: float
+    span_mismatches: int
+    passed: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterFiles:
+    """One label's adapter on disk."""
+
+    label: str
+    manifest: str
+    weights: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobResult:
+    """What a child made; paths are absolute."""
+
+    trunk_folder: str
+    adapters: tuple[AdapterFiles, ...]
+    evaluation: tuple[SplitEvaluation, ...]
+    parity: Parity
+
+
+class JobFolder:
+    """The folder of one job."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the folder; `create` makes it."""
+        self.path = path
+        self.examples_path = path / "snapshot.jsonl"
+        self.spec_path = path / "spec.json"
+        self.result_path = path / "result.json"
+        self.run_path = path / "run"
+        self.adapters_path = path / "adapters"
+
+    def create(self) -> None:
+        """Make the folders, readable by this user only: they hold the project's texts."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.run_path.mkdir(exist_ok=True)
+
+    def write_examples(self, examples: Iterable[Example]) -> None:
+        """Store the snapshot's examples."""
+        lines = (json.dumps({"text": e.text, "spans": e.spans, "split": e.split}) for e in examples)
+        write_whole(self.examples_path, "".join(f"{line}\n" for line in lines).encode())
+
+    def read_examples(self) -> Iterator[Example]:
+        """Yield the examples in the snapshot's order."""
+        with self.examples_path.open("rb") as lines:
+            for line in lines:
+                entry = json.loads(line)
+                yield Example(
+                    text=entry["text"],
+                    spans=tuple((start, end, label) for start, end, label in entry["spans"]),
+                    split=entry["split"],
+                )
+
+    def write_spec(self, spec: JobSpec) -> None:
+        """Store what the child is to do."""
+        write_whole(self.spec_path, json.dumps(asdict(spec)).encode())
+
+    def write_result(self, result: JobResult) -> None:
+        """Store what was made; call it last."""
+        document = asdict(result) | {"evaluation": evaluation_value(result.evaluation)}
+        write_whole(self.result_path, json.dumps(document).encode())
+
+    def read_result(self) -> JobResult | None:
+        """Return what was made, or None when computing is not complete.
+
+        Raises:
+            JobFilesError: The file is damaged.
+        """
+        try:
+            document = json.loads(self.result_path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            raise JobFilesError("the result file is no JSON") from None
+        try:
+            return JobResult(
+                trunk_folder=document["trunk_folder"],
+                adapters=tuple(AdapterFiles(**entry) for entry in document["adapters"]),
+                evaluation=evaluation_of(document["evaluation"]),
+                parity=Parity(**document["parity"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise JobFilesError("the result file lacks a field or has an unknown one") from error
+
+
+def read_spec(path: Path) -> JobSpec:
+    """Return the spec in a file.
+
+    Raises:
+        JobFilesError: The file cannot be read as a spec.
+    """
+    try:
+        document = json.loads(path.read_bytes())
+        return JobSpec(**{**document, "labels": tuple(document["labels"])})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise JobFilesError(f"{path.name} is no job spec") from error
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file durably so that it is there whole or not at all, whatever is killed when."""
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    with part.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)

@@ -1,0 +1,265 @@
+"""The work of an attempt: from the snapshot to a READY model version."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from services.common.clock import Clock
+from services.common.logs import get_logger
+from services.trainer.child_process import ChildProcess
+from services.trainer.domain import FailureReason, JobFailedError, TrainingJob
+from services.trainer.held_job import HeldJob
+from services.trainer.job_files import Example, JobFilesError, JobFolder, JobResult, JobSpec
+from services.trainer.job_log import LogWriter
+from services.trainer.job_state import JobEvent, JobState
+from services.trainer.ports import AnnotationPeer, RegistryPeer, Snapshot
+from services.trainer.protocol import (
+    EpochMessage,
+    EvaluatingMessage,
+    FailedMessage,
+    LogMessage,
+    Message,
+    ProgressMessage,
+    ProtocolError,
+    ResultMessage,
+    TimingMessage,
+    WarningMessage,
+)
+from services.trainer.publishing import Publisher
+from services.trainer.retrying import PeerCalls
+from services.trainer.trunks import TrunkStore
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkSettings:
+    """What the work needs to know; see `TrainerSettings` for the meanings."""
+
+    child_command: Sequence[str]
+    jobs_dir: Path
+    cache_dir: Path
+    trunks_dir: Path
+    threads: int
+    providers: str
+    stop_seconds: float
+    peer_retry_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkParts:
+    """What the work of all jobs shares."""
+
+    settings: WorkSettings
+    annotation: AnnotationPeer
+    registry: RegistryPeer
+    trunks: TrunkStore
+    publisher: Publisher
+    clock: Clock
+
+
+class StoppedEarlyError(Exception):
+    """The child stopped at a checkpoint though nobody asked it to."""
+
+
+class JobWork:
+    """Does one held job; cancelling `run` ends it, at a checkpoint if `may_stop_gently` says so."""
+
+    def __init__(
+        self,
+        held: HeldJob,
+        writer: LogWriter,
+        parts: WorkParts,
+        may_stop_gently: Callable[[], bool],
+    ) -> None:
+        """Prepare to do the job."""
+        self._held = held
+        self._writer = writer
+        self._parts = parts
+        self._may_stop_gently = may_stop_gently
+        self._folder = JobFolder(parts.settings.jobs_dir / held.job.id)
+        self._peer = PeerCalls(
+            parts.clock, retry_seconds=parts.settings.peer_retry_seconds, note=writer.add
+        )
+
+    async def run(self) -> None:
+        """Do the job.
+
+        Raises:
+            JobFailedError: It cannot succeed.
+            ChildDiedError: The child ended without a result.
+            StoppedEarlyError: The child stopped without a result.
+            CancelledBeforeCommitError: It was cancelled; no version appears.
+            AbortedError: LEASE_LOST.
+            StoreError: The database cannot be used.
+        """
+        job, annotation = self._held.job, self._parts.annotation
+        self._writer.add("info", f"Attempt {job.attempt} on worker {job.lease.worker}.")
+        await asyncio.to_thread(self._folder.create)
+        snapshot = await self._peer(
+            "Reading the snapshot", lambda: annotation.get_snapshot(job.snapshot)
+        )
+        result = self._finished_result()
+        if result is None:
+            await self._prepare(snapshot)
+            result = await self._compute()
+        if self._held.job.state is JobState.TRAINING:
+            await self._held.advance(JobEvent.EVALUATE)
+        await self._held.advance(JobEvent.REGISTER, evaluation=result.evaluation)
+        started = self._parts.clock.monotonic()
+        self._writer.add("info", f"Registering {len(result.adapters)} adapters.")
+        version = await self._parts.publisher.publish(
+            self._held, result, snapshot.content_hash, self._peer
+        )
+        self._held.add_timing("registration", self._parts.clock.monotonic() - started)
+        self._writer.add("info", f"Done: {version}.")
+        await self._writer.flush()
+        await self._held.advance(JobEvent.FINISH, model_version=version)
+
+    def _finished_result(self) -> JobResult | None:
+        try:
+            result = self._folder.read_result()
+        except JobFilesError as error:
+            self._writer.add("warning", f"Computing again: {error}.")
+            self._folder.result_path.unlink()
+            return None
+        if result is not None:
+            self._writer.add("info", "Going on with what an earlier attempt computed.")
+        return result
+
+    async def _prepare(self, snapshot: Snapshot) -> None:
+        """Write the child's files."""
+        job, settings = self._held.job, self._parts.settings
+        counts = await self._fetch_examples(snapshot)
+        labels = []
+        for label in job.labels or snapshot.labels:
+            if counts[label]:
+                labels.append(label)
+            else:
+                self._held.add_warning(
+                    f"Label {label!r} has no example in the train split and was not trained."
+                )
+        if not labels:
+            raise JobFailedError(
+                FailureReason.NO_TRAINING_DATA,
+                "No label has an example in the train split: annotate more texts and take a new "
+                "snapshot.",
+            )
+        trunk = await self._trunk_folder(job)
+        spec = JobSpec(
+            job=job.name,
+            folder=str(self._folder.path),
+            cache_folder=str(settings.cache_dir),
+            trunks_folder=str(settings.trunks_dir),
+            trunk_folder="" if trunk is None else str(trunk),
+            trunk_source=job.trunk_source,
+            labels=tuple(labels),
+            parameters={
+                name: value for name, value in asdict(job.parameters).items() if value is not None
+            },
+            # Only what follows from the inputs: equal inputs give equal adapters, digest and all.
+            lineage={"snapshot_content_hash": snapshot.content_hash},
+            threads=settings.threads,
+            providers=settings.providers,
+        )
+        for folder in (settings.cache_dir, settings.trunks_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(self._folder.write_spec, spec)
+
+    async def _fetch_examples(self, snapshot: Snapshot) -> Mapping[str, int]:
+        """Store the examples and return the number of train spans by label."""
+        if not self._folder.examples_path.is_file():
+            annotation = self._parts.annotation
+            examples = await self._peer(
+                "Reading the snapshot's examples",
+                lambda: _collect(annotation.read_snapshot(snapshot.name)),
+            )
+            await asyncio.to_thread(self._folder.write_examples, examples)
+        else:
+            examples = await asyncio.to_thread(lambda: list(self._folder.read_examples()))
+        splits = Counter(example.split for example in examples)
+        self._writer.add(
+            "info",
+            f"Snapshot {snapshot.name}: {splits['train']} train, {splits['dev']} dev and "
+            f"{splits['test']} test texts.",
+        )
+        return Counter(
+            label
+            for example in examples
+            if example.split == "train"
+            for _, _, label in example.spans
+        )
+
+    async def _trunk_folder(self, job: TrainingJob) -> Path | None:
+        """Return the exported trunk's folder; None: the child exports it."""
+        started = self._parts.clock.monotonic()
+        trunks, name = self._parts.trunks, job.base_model_version
+        if name:
+            registry = self._parts.registry
+            base = await self._peer(
+                "Reading the base model version", lambda: registry.get_version(name)
+            )
+            folder: Path | None = await trunks.get(base.trunk_digest, self._peer)
+        else:
+            folder = await trunks.find(job.trunk_source, self._peer)
+        self._held.add_timing("trunk", self._parts.clock.monotonic() - started)
+        return folder
+
+    async def _compute(self) -> JobResult:
+        """Run the child and return what it made."""
+        settings = self._parts.settings
+        try:
+            child = await ChildProcess.start(settings.child_command, self._folder.spec_path)
+        except OSError as error:
+            raise JobFailedError(
+                FailureReason.INTERNAL, f"The training process cannot be started: {error}"
+            ) from error
+        _log.info("child_started", job=self._held.job.name, pid=child.pid)
+        grace = 0.0
+        try:
+            async for message in child.messages():
+                if isinstance(message, FailedMessage):
+                    raise JobFailedError(message.failure.reason, message.failure.message)
+                if isinstance(message, ResultMessage):
+                    break
+                await self._hear(message)
+        except asyncio.CancelledError:
+            if self._may_stop_gently():
+                grace = settings.stop_seconds
+            raise
+        finally:
+            await child.end(grace)
+        result = self._folder.read_result()
+        if result is None:
+            raise StoppedEarlyError
+        return result
+
+    async def _hear(self, message: Message | ProtocolError) -> None:
+        held = self._held
+        match message:
+            case LogMessage():
+                self._writer.add(message.level, message.message)
+            case WarningMessage():
+                held.add_warning(message.message)
+                self._writer.add("warning", message.message)
+            case ProgressMessage():
+                held.show_progress(message.progress)
+            case EpochMessage():
+                held.show_epoch(message.metrics)
+            case TimingMessage():
+                held.add_timing(message.part, message.seconds)
+            case EvaluatingMessage():
+                if held.job.state is JobState.TRAINING:
+                    await held.advance(JobEvent.EVALUATE)
+            case ProtocolError():
+                _log.warning("child_line_ignored", job=held.job.name, error=str(message))
+            case _:
+                pass
+
+
+async def _collect(examples: AsyncIterator[Example]) -> list[Example]:
+    return [example async for example in examples]

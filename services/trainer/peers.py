@@ -1,0 +1,200 @@
+"""The annotation and registry services over gRPC."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from grpc import aio
+
+from services.common import artifacts
+from services.common.channels import peer_errors
+from services.trainer.convert import evaluation_out
+from services.trainer.job_files import Example, Parity
+from services.trainer.ports import NewVersion, RegisteredTrunk, RegisteredVersion, Snapshot
+from spanloop.annotation.v1 import annotation_service_pb2, annotation_service_pb2_grpc
+from spanloop.common.v1 import evaluation_pb2
+from spanloop.registry.v1 import (
+    adapter_pb2,
+    model_version_pb2,
+    registry_service_pb2,
+    registry_service_pb2_grpc,
+    trunk_pb2,
+)
+
+_SPLITS = {
+    evaluation_pb2.SPLIT_TRAIN: "train",
+    evaluation_pb2.SPLIT_DEV: "dev",
+    evaluation_pb2.SPLIT_TEST: "test",
+}
+_MODEL_TYPES = {"ner": evaluation_pb2.MODEL_TYPE_NER}
+# No message of a stream for this long: the peer is gone, whatever its connection says.
+_STREAM_SECONDS = 600.0
+_PAGE = 1000
+
+
+class GrpcAnnotation:
+    """AnnotationPeer over a channel."""
+
+    def __init__(self, channel: aio.Channel) -> None:
+        """Use an open channel."""
+        self._stub = annotation_service_pb2_grpc.AnnotationServiceStub(channel)
+
+    async def get_snapshot(self, name: str) -> Snapshot:
+        """Return a snapshot; RESOURCE_NOT_FOUND when there is none."""
+        with peer_errors("annotation"):
+            answer = await self._stub.GetSnapshot(
+                annotation_service_pb2.GetSnapshotRequest(name=name)
+            )
+        return Snapshot(
+            name=answer.snapshot.name,
+            content_hash=answer.snapshot.content_hash,
+            labels=tuple(answer.snapshot.labels),
+            span_counts=dict(answer.snapshot.span_counts),
+        )
+
+    async def read_snapshot(self, name: str) -> AsyncIterator[Example]:
+        """Yield a snapshot's examples in their fixed order."""
+        with peer_errors("annotation"):
+            stream = self._stub.ReadSnapshot(
+                annotation_service_pb2.ReadSnapshotRequest(name=name), timeout=_STREAM_SECONDS
+            )
+            async for message in stream:
+                for example in message.examples:
+                    yield Example(
+                        text=example.text,
+                        spans=tuple((span.start, span.end, span.label) for span in example.spans),
+                        split=_SPLITS.get(example.split, "train"),
+                    )
+
+
+class GrpcRegistry:
+    """RegistryPeer over a channel."""
+
+    def __init__(self, channel: aio.Channel) -> None:
+        """Use an open channel."""
+        self._stub = registry_service_pb2_grpc.RegistryServiceStub(channel)
+
+    async def find_trunk(self, source: str) -> RegisteredTrunk | None:
+        """Return the newest trunk from this source, if any."""
+        with peer_errors("registry"):
+            answer = await self._stub.ListTrunks(
+                registry_service_pb2.ListTrunksRequest(source=source, page_size=1)
+            )
+        return _trunk(answer.trunks[0]) if answer.trunks else None
+
+    async def get_trunk(self, digest: str) -> RegisteredTrunk:
+        """Return a trunk; RESOURCE_NOT_FOUND when there is none."""
+        name = f"trunks/{digest.removeprefix('sha256:')}"
+        with peer_errors("registry"):
+            answer = await self._stub.GetTrunk(registry_service_pb2.GetTrunkRequest(name=name))
+        return _trunk(answer.trunk)
+
+    async def download(self, digest: str, path: Path) -> None:
+        """Write an artifact's verified bytes to a file."""
+        with peer_errors("registry"):
+            await artifacts.download_to(self._stub.DownloadArtifact, digest, path)
+
+    async def upload(self, digest: str, path: Path) -> None:
+        """Store a file's bytes under their digest."""
+        with peer_errors("registry"):
+            await artifacts.upload(self._stub.UploadArtifact, digest, path)
+
+    async def register_trunk(self, manifest: bytes) -> str:
+        """Register a trunk whose files are uploaded; returns its digest."""
+        with peer_errors("registry"):
+            answer = await self._stub.RegisterTrunk(
+                registry_service_pb2.RegisterTrunkRequest(trunk=trunk_pb2.Trunk(manifest=manifest))
+            )
+        return str(answer.trunk.digest)
+
+    async def register_adapter(self, manifest: bytes) -> str:
+        """Register an adapter whose files are uploaded; returns its digest."""
+        with peer_errors("registry"):
+            answer = await self._stub.RegisterAdapter(
+                registry_service_pb2.RegisterAdapterRequest(
+                    adapter=adapter_pb2.Adapter(manifest=manifest)
+                )
+            )
+        return str(answer.adapter.digest)
+
+    async def get_version(self, name: str) -> RegisteredVersion:
+        """Return a model version; RESOURCE_NOT_FOUND when there is none."""
+        with peer_errors("registry"):
+            answer = await self._stub.GetModelVersion(
+                registry_service_pb2.GetModelVersionRequest(name=name)
+            )
+        return _version(answer.model_version)
+
+    async def create_version(self, version: NewVersion) -> RegisteredVersion:
+        """Create a model version, or return the one that the same request created."""
+        message = model_version_pb2.ModelVersion(
+            model_type=_MODEL_TYPES[version.model_type],
+            adapters=version.adapters,
+            evaluation=evaluation_out(version.evaluation),
+            lineage=model_version_pb2.Lineage(
+                snapshot=version.snapshot,
+                snapshot_content_hash=version.snapshot_content_hash,
+                training_job=version.training_job,
+                code_version=version.code_version,
+            ),
+        )
+        with peer_errors("registry"):
+            answer = await self._stub.CreateModelVersion(
+                registry_service_pb2.CreateModelVersionRequest(
+                    parent=f"projects/{version.project}",
+                    model_version=message,
+                    request_id=version.request_id,
+                )
+            )
+        return _version(answer.model_version)
+
+    async def find_version_of(self, project: str, training_job: str) -> RegisteredVersion | None:
+        """Return the version that a job made, if any."""
+        token = ""
+        while True:
+            with peer_errors("registry"):
+                answer = await self._stub.ListModelVersions(
+                    registry_service_pb2.ListModelVersionsRequest(
+                        parent=f"projects/{project}", page_size=_PAGE, page_token=token
+                    )
+                )
+            for version in answer.model_versions:
+                if version.lineage.training_job == training_job:
+                    return _version(version)
+            token = answer.next_page_token
+            if not token:
+                return None
+
+    async def verify_version(self, name: str, parity: Parity) -> RegisteredVersion:
+        """Record a version's parity check; returns it READY or FAILED."""
+        report = model_version_pb2.ParityReport(
+            max_abs_diff=parity.max_abs_diff,
+            texts=parity.texts,
+            span_mismatches=parity.span_mismatches,
+        )
+        with peer_errors("registry"):
+            answer = await self._stub.VerifyModelVersion(
+                registry_service_pb2.VerifyModelVersionRequest(name=name, parity=report)
+            )
+        return _version(answer.model_version)
+
+
+def _trunk(message: trunk_pb2.Trunk) -> RegisteredTrunk:
+    return RegisteredTrunk(
+        digest=message.digest,
+        manifest=message.manifest,
+        source=message.source,
+        files=dict(message.files),
+    )
+
+
+def _version(message: model_version_pb2.ModelVersion) -> RegisteredVersion:
+    state = model_version_pb2.ModelVersionState.Name(message.state)
+    return RegisteredVersion(
+        name=message.name,
+        state=state.removeprefix("MODEL_VERSION_STATE_"),
+        adapters=dict(message.adapters),
+        trunk_digest=message.trunk_digest,
+        failure_message=message.failure_message,
+    )

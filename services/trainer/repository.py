@@ -1,0 +1,119 @@
+"""Training jobs as callers create, read, list and cancel them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from services.common.errors import not_found
+from services.common.idempotency import (
+    REQUEST_FINGERPRINT_FIELD,
+    REQUEST_KEY_FIELD,
+    RequestKey,
+    check_repeat,
+)
+from services.common.paging import Page, find_page
+from services.common.store.port import (
+    Condition,
+    DocumentStore,
+    DuplicateError,
+    Eq,
+    In,
+    Ne,
+    Order,
+)
+from services.trainer.documents import JOBS, job_document, job_of
+from services.trainer.domain import TrainingJob
+from services.trainer.job_state import LIVE_STATES, JobState
+
+_NEWEST_FIRST = (Order(field="create_time", descending=True),)
+
+
+class JobRepository:
+    """Training jobs over a document store."""
+
+    def __init__(self, store: DocumentStore) -> None:
+        """Work on an open store."""
+        self._store = store
+
+    async def create(self, job: TrainingJob, key: RequestKey | None) -> TrainingJob:
+        """Store a new job; a repeat of the request returns the first job.
+
+        Raises:
+            InvalidArgumentError: REQUEST_ID_REUSED.
+        """
+        body = job_document(job)
+        if key is not None:
+            body |= {REQUEST_KEY_FIELD: key.key, REQUEST_FINGERPRINT_FIELD: key.fingerprint}
+        try:
+            return job_of(await self._store.insert(JOBS, job.id, body))
+        except DuplicateError:
+            first = None if key is None else await self.find_repeat(key)
+            if first is None:
+                raise
+            return first
+
+    async def find_repeat(self, key: RequestKey) -> TrainingJob | None:
+        """Return the job that an earlier request under this key made, if any.
+
+        Raises:
+            InvalidArgumentError: REQUEST_ID_REUSED: that request was another.
+        """
+        found = await self._store.find(JOBS, where=[Eq(REQUEST_KEY_FIELD, key.key)], limit=1)
+        if not found:
+            return None
+        check_repeat(found[0].body[REQUEST_FINGERPRINT_FIELD], key)
+        return job_of(found[0])
+
+    async def get(self, project: str, job_id: str) -> TrainingJob:
+        """Return a job.
+
+        Raises:
+            NotFoundError: The project has no such job.
+        """
+        stored = await self._store.get(JOBS, job_id)
+        if stored is None or stored.body["project"] != project:
+            raise not_found(f"projects/{project}/trainingJobs/{job_id}")
+        return job_of(stored)
+
+    async def states_of(self, job_ids: Sequence[str]) -> dict[str, JobState]:
+        """Return the states of the jobs that exist."""
+        found = await self._store.get_many(JOBS, job_ids)
+        return {job_id: JobState(stored.body["state"]) for job_id, stored in found.items()}
+
+    async def list_page(
+        self, project: str, states: Sequence[JobState], page: Page, scope: str
+    ) -> tuple[list[TrainingJob], str]:
+        """Return a page of jobs, newest first, and the next page's token.
+
+        Args:
+            project: The project's id; empty: all projects.
+            states: Only these; empty: all.
+            page: Which page.
+            scope: What its token is bound to.
+        """
+        where: list[Condition] = [Eq("project", project)] if project else []
+        if states:
+            where.append(In("state", [state.value for state in states]))
+        found, token = await find_page(self._store, JOBS, where, _NEWEST_FIRST, page, scope)
+        return [job_of(stored) for stored in found], token
+
+    async def request_cancel(self, job: TrainingJob) -> TrainingJob | None:
+        """Set the flag; None when it is too late (see `TrainingJob.committed`).
+
+        A repeat changes nothing and returns the job.
+        """
+        open_to_it: list[Condition] = [
+            In("state", [state.value for state in LIVE_STATES]),
+            Ne("committed", True),
+        ]
+        stored = await self._store.update(
+            JOBS,
+            job.id,
+            where=[*open_to_it, Eq("cancel_requested", False)],
+            set={"cancel_requested": True},
+            increment={"version": 1},
+        )
+        if stored is not None:
+            return job_of(stored)
+        after = await self.get(job.project, job.id)
+        return after if after.cancel_requested and after.state in LIVE_STATES else None

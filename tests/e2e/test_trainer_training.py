@@ -1,0 +1,121 @@
+"""Real training through real services: snapshot in, READY model version out."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from services.trainer.bootstrap import build
+from spanloop.annotation.v1 import annotation_service_pb2 as annotation_pb
+from spanloop.registry.v1.model_version_pb2 import ModelVersionState
+from spanloop.trainer.v1.training_job_pb2 import TrainingParameters
+from tests.support import client_channel, running
+from tests.support.trainer import Loop, TrainerClient, log_lines, running_loop, state_of
+from tests.unit.tiny_trunk import VOCABULARY, tokenizer_json
+
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+def save_bert(folder: Path) -> Path:
+    """Save a tiny random encoder."""
+    import torch
+    from tokenizers import Tokenizer
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(VOCABULARY),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        pad_token_id=0,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(folder)
+    PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(tokenizer_json().decode()),
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+    ).save_pretrained(folder)
+    return folder
+
+
+def lines(count: int) -> bytes:
+    """Return texts in which years are DATE and capitalised words behind `to` are PARTY."""
+    draw = random.Random(0)
+    found = []
+    for index in range(count):
+        year, name = str(draw.randint(1990, 2040)), draw.choice(["Acme", "Bolt", "Cargo", "Delta"])
+        text = f"In {year} we paid the {draw.choice(['rent', 'fee', 'price'])} to {name} again."
+        start = text.index(name)
+        found.append(
+            {
+                "text": text,
+                "spans": [
+                    {"start": 3, "end": 3 + len(year), "label": "DATE"},
+                    {"start": start, "end": start + len(name), "label": "PARTY"},
+                ],
+                "split": ("train", "train", "train", "dev", "test")[index % 5],
+            }
+        )
+    return "\n".join(json.dumps(entry) for entry in found).encode()
+
+
+async def test_a_snapshot_becomes_a_served_version(tmp_path: Path) -> None:
+    trunk = save_bert(tmp_path / "model")
+    async with running_loop(tmp_path) as loop:
+        parent = await loop.annotation.project("p", "DATE", "PARTY")
+        await loop.annotation.load(parent, lines(60))
+        snapshot = await loop.annotation.stub.CreateSnapshot(
+            annotation_pb.CreateSnapshotRequest(parent=parent)
+        )
+        async with (
+            running(loop.settings(lease_seconds=30), build) as server,
+            client_channel(server) as channel,
+        ):
+            await train_and_check(loop, TrainerClient(channel), snapshot.snapshot.name, trunk)
+
+
+async def train_and_check(loop: Loop, client: TrainerClient, snapshot: str, trunk: Path) -> None:
+    parameters = TrainingParameters(epochs=4, batch_words=64, max_length=32, learning_rate=0.01)
+    job = await client.create(snapshot, trunk_source=str(trunk), parameters=parameters)
+    messages = await client.watch(job.name)
+    done = await client.get(job.name)
+    text = "\n".join(line for _, line in log_lines(messages))
+    assert state_of(done) == "DONE", (done.failure, text)
+    assert 1 <= len(done.epochs) <= 4
+    assert {*done.epochs[-1].dev_f1} == {"DATE", "PARTY"}
+    splits = {split.split: split for split in done.evaluation.splits}
+    assert len(splits) == 2
+    assert all(split.texts == 12 for split in splits.values())
+    assert all(split.labels["DATE"].support == 12 for split in splits.values())
+    fractions = [
+        message.training_job.progress.fraction
+        for message in messages
+        if message.WhichOneof("payload") == "training_job" and message.training_job.attempt
+    ]
+    assert fractions == sorted(fractions)
+    assert done.timings.trunk_seconds > 0
+    assert done.timings.training_seconds > 0
+    version = await loop.registry.get_version(done.model_version)
+    assert version.state == ModelVersionState.MODEL_VERSION_STATE_READY
+    assert version.parity.texts > 0
+    assert version.parity.max_abs_diff < 1e-3
+    # a parameter that this trunk cannot do is the job's failure, by name
+    failed = await client.end(
+        (
+            await client.create(
+                snapshot,
+                base_model_version=done.model_version,
+                parameters=TrainingParameters(max_length=4096),
+            )
+        ).name
+    )
+    assert state_of(failed) == "FAILED"
+    assert "max_length" in failed.failure.message

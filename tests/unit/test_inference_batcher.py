@@ -1,0 +1,200 @@
+"""The queue before the device."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import numpy as np
+import pytest
+
+from services.common.clock import ManualClock
+from services.common.errors import (
+    DeadlineExceededError,
+    Reason,
+    ResourceExhaustedError,
+    UnavailableError,
+)
+from services.common.modeling.states import PreparedText
+from services.inference.batcher import Batcher, Logits
+from services.inference.engine.model import SEGMENT_WORDS, Part
+from tests.support.inference import TEXT, golden_predictor, tiny_adapter
+
+PARTY, DATE = tiny_adapter("PARTY"), tiny_adapter("DATE")
+
+
+class Device:
+    """Runs batches only while the gate is open and notes what each held."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.sizes: list[int] = []
+        self.fail: Exception | None = None
+
+    async def __call__(self, work: Callable[[], list[Logits]]) -> list[Logits]:
+        await self.gate.wait()
+        if self.fail is not None:
+            error, self.fail = self.fail, None
+            raise error
+        rows = work()
+        await asyncio.sleep(0)  # as the hop to another thread does
+        self.sizes.append(len(rows))
+        return rows
+
+
+@asynccontextmanager
+async def queue(
+    device: Device, *, batch_tokens: int = 4096, queue_tokens: int = 100_000
+) -> AsyncIterator[tuple[Batcher, ManualClock]]:
+    clock = ManualClock()
+    batcher = Batcher(device, batch_tokens=batch_tokens, queue_tokens=queue_tokens, clock=clock)
+    batcher.start()
+    yield batcher, clock
+    await batcher.close()
+
+
+@pytest.fixture(scope="module")
+def part() -> Part:
+    return Part(predictor=golden_predictor([PARTY, DATE]))
+
+
+async def ask(
+    batcher: Batcher,
+    part: Part,
+    texts: list[str],
+    positions: tuple[int, ...] = (0, 1),
+    deadline: float | None = None,
+) -> list[Logits]:
+    with batcher.admit(texts) as ticket:
+        prepared = part.predictor.prepare(texts)
+        (found,) = await ticket.run([(part, positions, prepared)], deadline)
+        return found
+
+
+def logits(part: Part, texts: list[str]) -> list[Logits]:
+    return part.predictor.logits(part.predictor.prepare(texts))
+
+
+async def test_answers_equal_those_of_the_predictor(part: Part) -> None:
+    device = Device()
+    texts = [TEXT, "", "Ada paid.", TEXT * 3]
+    async with queue(device, batch_tokens=40) as (batcher, _):
+        found = await ask(batcher, part, texts)
+        one = await ask(batcher, part, texts, (1,))
+        assert batcher.admitted_tokens == 0
+    for got, single, expected in zip(found, one, logits(part, texts), strict=True):
+        np.testing.assert_allclose(got, expected, atol=1e-5)
+        np.testing.assert_allclose(single, expected[1:], atol=1e-5)
+    assert len(device.sizes) > 2
+
+
+async def test_requests_of_one_bank_and_labels_share_a_batch(part: Part) -> None:
+    device = Device()
+    async with queue(device) as (batcher, _):
+        device.gate.clear()
+        first = asyncio.create_task(ask(batcher, part, ["first"]))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        rest = [asyncio.create_task(ask(batcher, part, [f"word {i}"])) for i in range(5)]
+        other = asyncio.create_task(ask(batcher, part, ["other"], (0,)))
+        await asyncio.sleep(0)
+        device.gate.set()
+        await asyncio.gather(first, other, *rest)
+    assert device.sizes == [1, 5, 1]
+
+
+async def test_a_large_request_lets_others_pass(part: Part) -> None:
+    device = Device()
+    async with queue(device, batch_tokens=50) as (batcher, _):
+        device.gate.clear()
+        large = asyncio.create_task(ask(batcher, part, [TEXT] * 40))
+        await asyncio.sleep(0)
+        small = asyncio.create_task(ask(batcher, part, ["word"], (0,)))
+        await asyncio.sleep(0)
+        device.gate.set()
+        await small
+        assert not large.done()
+        await large
+    assert len(device.sizes) > 20
+
+
+async def test_long_texts_are_cut_into_segments_and_put_together(part: Part) -> None:
+    device = Device()
+    text = "Ada paid London. " * (SEGMENT_WORDS // 3)
+    async with queue(device, batch_tokens=256) as (batcher, _):
+        (found,) = await ask(batcher, part, [text])
+    assert len(device.sizes) >= 2
+    np.testing.assert_allclose(found, logits(part, [text])[0], atol=1e-5)
+
+
+async def test_refuses_past_its_bound_with_a_time_to_come_back(part: Part) -> None:
+    device = Device()
+    async with queue(device, queue_tokens=60) as (batcher, _):
+        device.gate.clear()
+        # Larger than the whole queue: admitted, as it is the only one.
+        first = asyncio.create_task(ask(batcher, part, [TEXT] * 10))
+        await asyncio.sleep(0)
+        with pytest.raises(ResourceExhaustedError) as caught:
+            await ask(batcher, part, ["word"])
+        assert caught.value.reason is Reason.OVERLOADED
+        assert caught.value.retry_after
+        device.gate.set()
+        await first
+        await ask(batcher, part, ["word"])
+
+
+async def test_drops_those_whose_deadline_passed_or_who_left(part: Part) -> None:
+    device = Device()
+    async with queue(device) as (batcher, clock):
+        device.gate.clear()
+        first = asyncio.create_task(ask(batcher, part, ["first"]))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        late = asyncio.create_task(ask(batcher, part, [TEXT], deadline=clock.monotonic() + 1))
+        gone = asyncio.create_task(ask(batcher, part, [TEXT]))
+        stays = asyncio.create_task(ask(batcher, part, ["stays"]))
+        await asyncio.sleep(0)
+        clock.advance(2)
+        gone.cancel()
+        await asyncio.sleep(0)
+        device.gate.set()
+        await asyncio.gather(first, stays)
+        with pytest.raises(DeadlineExceededError):
+            await late
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        assert batcher.admitted_tokens == 0
+    assert device.sizes == [1, 1]
+
+
+async def test_a_failed_batch_fails_its_requests_only(part: Part) -> None:
+    device = Device()
+    async with queue(device) as (batcher, _):
+        device.fail = RuntimeError("device lost")
+        with pytest.raises(RuntimeError):
+            await ask(batcher, part, ["word"])
+        await ask(batcher, part, ["word"])
+        assert batcher.admitted_tokens == 0
+
+
+async def test_closing_fails_what_waits(part: Part) -> None:
+    device = Device()
+    async with queue(device) as (batcher, _):
+        device.gate.clear()
+        running = asyncio.create_task(ask(batcher, part, ["first"]))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        waiting = asyncio.create_task(ask(batcher, part, ["second"]))
+        await asyncio.sleep(0)
+        await batcher.close()
+        for task in (running, waiting):
+            with pytest.raises(UnavailableError):
+                await task
+
+
+def test_prepared_texts_cost_their_pieces(part: Part) -> None:
+    prepared: list[PreparedText] = part.predictor.prepare([TEXT, ""])
+    assert prepared[0].cost > 20
+    assert prepared[1].cost == 0
