@@ -17,12 +17,14 @@ HEADER = """\
 # Errors
 
 Every refused call carries a gRPC status code, a message that says what to do, and
-[google.rpc](https://cloud.google.com/apis/design/errors) details: `ErrorInfo` with one of the reasons
-below (domain `spanloop.dev`) and metadata, `BadRequest` with the bad fields of the request, `RetryInfo`
-when trying again later makes sense. Texts of exceptions and of database drivers never reach a caller.
+[google.rpc](https://cloud.google.com/apis/design/errors) details: `ErrorInfo` with one of the
+reasons below (domain `spanloop.dev`) and metadata, `BadRequest` with the bad fields of the
+request, `RetryInfo` when trying again later makes sense. Texts of exceptions and of database
+drivers never reach a caller.
 
-The SDK raises `spanloop.errors.SpanloopError` or one of its subclasses, one per code, with `.reason`,
-`.metadata`, `.violations` and `.retry_after`; it reads them from the details, never from the message.
+The SDK raises `spanloop.errors.SpanloopError` or one of its subclasses, one per code, with
+`.reason`, `.metadata`, `.violations` and `.retry_after`; it reads them from the details, never
+from the message.
 
 A deadline that passes on the client's side is reported by gRPC itself, without details.
 

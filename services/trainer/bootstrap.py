@@ -11,7 +11,7 @@ from services.common.channels import open_peer
 from services.common.clock import Clock, SystemClock
 from services.common.ids import IdSource, SortableIds
 from services.common.server import BackgroundTask, GrpcService, Wiring, release
-from services.common.store.open import store_from_url
+from services.common.store.late import opened
 from services.common.watch import Signal
 from services.trainer.access import ACCESS
 from services.trainer.attempt import AttemptParts
@@ -57,16 +57,14 @@ async def build(
         child_command: Starts a child process; the spec's path is appended.
 
     Raises:
-        SchemaError, StoreUnavailableError: The database cannot be used.
+        SchemaError: The database is not one of this service and version.
         TokenFileError: The token for the other services cannot be read.
     """
     clock = clock or SystemClock()
     ids = ids or SortableIds()
     async with AsyncExitStack() as stack:
         identity = stack.enter_context(worker_identity(settings.service_dir, ids))
-        store = store_from_url(settings.database)
-        stack.push_async_callback(store.close)
-        await store.open(COLLECTIONS)
+        store = await stack.enter_async_context(opened(settings.database, COLLECTIONS))
         if annotation is None:
             channel = open_peer(settings, settings.annotation_address)
             annotation = GrpcAnnotation(await stack.enter_async_context(channel))

@@ -169,7 +169,13 @@ class ChildProcess:
 def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the child's environment: no setting of ours, hence no token and no password."""
     kept = {name: value for name, value in environment.items() if not name.startswith("SPANLOOP_")}
-    return {**kept, "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
+    return {
+        # Threads that wait sleep instead of spinning: the machine also serves.
+        "OMP_WAIT_POLICY": "PASSIVE",
+        **kept,
+        "PYTHONUNBUFFERED": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
 
 
 def count_oom_kills(counters: Sequence[Path] = _OOM_COUNTERS) -> int:

@@ -33,8 +33,6 @@ _SPLITS = {"train": "train", "dev": "dev", "held_out": "dev", "test": "test"}
 # The engine measures a run from 0 to 1; getting the trunk comes before it.
 _TRUNK_SHARE = 0.05
 # The engine knows no larger ones; a step cannot hold more words than this anyway.
-_MOST_BATCH_WORDS = 65_536
-_SEEDS = 2**31
 # Parts of the timings by the engine's stage names; the others count as training.
 _PARTS = {
     "preparing": "trunk",
@@ -158,10 +156,6 @@ def _params(given: Mapping[str, int | float], trunk_length: int) -> LadderParams
         raise ParamsError(f"max_length must be at most {trunk_length}, the limit of this trunk")
     values["max_length"] = length
     values["stride"] = min(LadderParams.stride, length // 4)
-    if "seed" in values:
-        values["seed"] = int(values["seed"]) % _SEEDS
-    if "batch_words" in values:
-        values["batch_words"] = min(int(values["batch_words"]), _MOST_BATCH_WORDS)
     return LadderParams.from_document(values)
 
 

@@ -44,7 +44,7 @@ class JobFailedError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
-    """How to train; None means the engine's default. Bounds: `validation.PARAMETER_BOUNDS`."""
+    """How to train; None means the engine's default. Bounds: `validation.check_parameters`."""
 
     epochs: int | None = None
     patience: int | None = None

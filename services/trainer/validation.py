@@ -2,61 +2,31 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from services.common.errors import Reason, invalid_field
 from services.trainer.domain import RECOMMENDED_EXAMPLES, Parameters
+from services.trainer.engines.params import LIMITS
 from services.trainer.ports import Snapshot
 
+PARAMETERS = (
+    "epochs",
+    "patience",
+    "learning_rate",
+    "weight_decay",
+    "dropout",
+    "tap_dropout",
+    "batch_words",
+    "width",
+    "context",
+    "seed",
+    "max_length",
+)
+"""What the contract lets a caller set; the engine's limits apply. The trunk's own limit of
+`max_length` is known to the worker only, which refuses more with INVALID_PARAMETERS."""
 
-@dataclass(frozen=True, kw_only=True)
-class Bounds:
-    """Limits of a number.
-
-    Attributes:
-        low: Least value.
-        high: Largest value; None: no limit here.
-        low_open: Whether `low` itself is excluded.
-        high_open: Whether `high` itself is excluded.
-    """
-
-    low: float
-    high: float | None
-    low_open: bool = False
-    high_open: bool = False
-
-    def hold(self, value: float) -> bool:
-        """Return whether the value is within the limits; NaN never is."""
-        if not math.isfinite(value):
-            return False
-        low = value > self.low if self.low_open else value >= self.low
-        if self.high is None:
-            return low
-        return low and (value < self.high if self.high_open else value <= self.high)
-
-    def __str__(self) -> str:
-        low = f"{'above' if self.low_open else 'at least'} {self.low:,g}"
-        if self.high is None:
-            return low
-        return f"{low} and {'below' if self.high_open else 'at most'} {self.high:,g}"
-
-
-PARAMETER_BOUNDS = {
-    "epochs": Bounds(low=1, high=1_000),
-    "patience": Bounds(low=1, high=1_000),
-    "learning_rate": Bounds(low=0, high=1, low_open=True),
-    "weight_decay": Bounds(low=0, high=1),
-    "dropout": Bounds(low=0, high=1, high_open=True),
-    "tap_dropout": Bounds(low=0, high=1, high_open=True),
-    "batch_words": Bounds(low=64, high=1_000_000),
-    "width": Bounds(low=4, high=512),
-    "context": Bounds(low=0, high=4),
-    # The trunk's own limit is known to the worker only; it refuses more with INVALID_PARAMETERS.
-    "max_length": Bounds(low=16, high=None),
-}
-"""Limits of the contract by parameter; `seed` may be any number."""
+# For the engine 0 means "derive it"; in the contract that is an absent value.
+_AT_LEAST_ONE = ("epochs", "patience")
 
 _MAX_LABELS = 1_000
 _MAX_SOURCE = 500
@@ -68,10 +38,16 @@ def check_parameters(parameters: Parameters) -> None:
     Raises:
         InvalidArgumentError: Names the parameter and its limits.
     """
-    for name, bounds in PARAMETER_BOUNDS.items():
+    for name in PARAMETERS:
         value = getattr(parameters, name)
-        if value is not None and not bounds.hold(value):
-            raise invalid_field(f"training_job.parameters.{name}", f"must be {bounds}.")
+        low, high = LIMITS[name]
+        if name in _AT_LEAST_ONE:
+            low = max(low, 1)
+        # The comparison is false for NaN too.
+        if value is not None and not low <= value <= high:
+            raise invalid_field(
+                f"training_job.parameters.{name}", f"must be from {low:,g} to {high:,g}."
+            )
 
 
 def check_trunk_source(source: str) -> None:

@@ -190,13 +190,13 @@ async def test_creation_is_checked(loop: Loop, idle: TrainerClient) -> None:
     [
         ("epochs", 1001, 1000),
         ("patience", -1, 1),
-        ("learning_rate", 1.5, 1.0),
+        ("learning_rate", 0.2, 0.1),
         ("weight_decay", -0.1, 0.0),
         ("dropout", 1.0, 0.0),
-        ("tap_dropout", float("nan"), 0.99),
-        ("batch_words", 63, 64),
+        ("tap_dropout", float("nan"), 0.9),
+        ("batch_words", 15, 16),
         ("width", 3, 0),
-        ("context", 5, 4),
+        ("context", 9, 8),
         ("max_length", 15, 16),
     ],
 )

@@ -79,8 +79,8 @@ def test_every_command_of_the_page_works(environment: dict[str, str], tmp_path: 
     assert len(outputs) >= 13
     said = "\n".join(outputs.values())
     for label in ("PARTY", "DATE", "MONEY", "LOCATION", "OBLIGATION_TERM"):
-        assert label in outputs["spanloop labels list contracts"]
-    assert "ner_contracts_v1" in outputs["spanloop models list contracts"]
+        assert label in outputs["spanloop labels contracts"]
+    assert "ner_contracts_v1" in outputs["spanloop models contracts"]
     assert "The Tenant pays EUR 900" in said
     exported = (tmp_path / "contracts.jsonl").read_text().splitlines()
     assert len(exported) == 369, "the 367 clauses and the two of the inbox"

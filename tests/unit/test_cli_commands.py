@@ -115,6 +115,7 @@ def test_labels(fake: Fake) -> None:
     assert "PARTY" in shown
     assert "who [and] what" in shown
     assert json.loads(run("labels", "list", "p", "--json").stdout)[0]["value"] == "PARTY"
+    assert run("labels", "p").stdout == shown, "a group without a subcommand lists"
     assert run("labels", "add", "p", "A", "B").exit_code == 0
     assert [request.label.value for request in fake.asked("CreateLabel")] == ["A", "B"]
 

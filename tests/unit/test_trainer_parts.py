@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -19,13 +20,13 @@ from services.common.errors import (
 )
 from services.common.ids import CountingIds
 from services.trainer.child_process import ChildDiedError, child_environment, count_oom_kills
-from services.trainer.domain import FailureReason, JobFailedError, Timings
+from services.trainer.domain import FailureReason, JobFailedError, Parameters, Timings
 from services.trainer.housekeeping import superfluous, tidy_cache, tidy_jobs
 from services.trainer.identity import worker_identity
 from services.trainer.job_state import JobState
 from services.trainer.ports import Snapshot
 from services.trainer.retrying import PeerCalls
-from services.trainer.validation import PARAMETER_BOUNDS, example_warnings
+from services.trainer.validation import PARAMETERS, check_parameters, example_warnings
 
 
 def test_the_server_imports_neither_torch_nor_the_runtime() -> None:
@@ -115,18 +116,28 @@ def test_kills_for_want_of_memory_are_counted(tmp_path: Path) -> None:
     ("name", "inside", "outside"),
     [
         ("epochs", (1, 1000), (0, 1001)),
-        ("learning_rate", (1e-9, 1.0), (0.0, 1.0001, float("nan"), float("inf"))),
+        ("patience", (1, 1000), (0, 1001)),
+        ("learning_rate", (1e-6, 0.1), (0.0, 0.11, float("nan"), float("inf"))),
         ("weight_decay", (0.0, 1.0), (-1e-9, 1.1)),
-        ("dropout", (0.0, 0.999), (1.0, -0.1)),
-        ("batch_words", (64, 1_000_000), (63, 1_000_001)),
-        ("context", (0, 4), (-1, 5)),
-        ("max_length", (16, 10**9), (15,)),
+        ("dropout", (0.0, 0.9), (0.91, -0.1)),
+        ("tap_dropout", (0.0, 0.9), (0.91, -0.1)),
+        ("batch_words", (16, 65_536), (15, 65_537)),
+        ("width", (4, 512), (3, 513)),
+        ("context", (0, 8), (-1, 9)),
+        ("seed", (0, 2**31 - 1), (-1, 2**31)),
+        ("max_length", (16, 8192), (15, 8193)),
     ],
 )
 def test_bounds(name: str, inside: tuple[float, ...], outside: tuple[float, ...]) -> None:
-    bounds = PARAMETER_BOUNDS[name]
-    assert all(bounds.hold(value) for value in inside)
-    assert not any(bounds.hold(value) for value in outside)
+    for value in inside:
+        check_parameters(Parameters(**{name: value}))  # type: ignore[arg-type]
+    for value in outside:
+        with pytest.raises(InvalidArgumentError, match=name):
+            check_parameters(Parameters(**{name: value}))  # type: ignore[arg-type]
+
+
+def test_all_parameters_of_the_contract_are_checked() -> None:
+    assert set(PARAMETERS) == {field.name for field in dataclasses.fields(Parameters)}
 
 
 def test_few_examples_are_remarked() -> None:

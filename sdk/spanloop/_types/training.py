@@ -57,13 +57,13 @@ class TrainingParameters:
     Attributes:
         epochs: Most passes over the train split, 1 to 1,000.
         patience: Passes without a better dev F1 after which a label's training stops.
-        learning_rate: Step size of the optimiser, above 0, at most 1.
+        learning_rate: Step size of the optimiser, 0.000001 to 0.1.
         weight_decay: Decoupled weight decay, 0 to 1.
         dropout: Share of an adapter's activations dropped while training.
         tap_dropout: Share of the trunk's activations dropped while training.
-        batch_words: Words per optimiser step, 64 to 1,000,000.
+        batch_words: Words per optimiser step, 16 to 65,536.
         width: Width of an adapter's running state, 4 to 512.
-        context: Neighbours on each side that an adapter's block sees, 0 to 4.
+        context: Neighbours on each side that an adapter's block sees, 0 to 8.
         seed: Seed of everything random.
         max_length: Longest window in trunk tokens.
     """

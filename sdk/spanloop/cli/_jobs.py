@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 
+from spanloop.cli._groups import ListsByDefault
 from spanloop.cli._output import note, out, print_json, print_table
 from spanloop.cli._session import AsJson, Context, job_name, session_of
 from spanloop.cli._train import show_job
 from spanloop.types import PreannotationJob, TrainingLogLine
 
-app = typer.Typer(no_args_is_help=True, help="Training and pre-annotation jobs.")
+app = typer.Typer(
+    cls=ListsByDefault, no_args_is_help=True, help="Training and pre-annotation jobs."
+)
 Name = Annotated[
     str,
     typer.Argument(

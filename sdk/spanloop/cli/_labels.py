@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
+from spanloop.cli._groups import ListsByDefault
 from spanloop.cli._output import note, print_json, print_table
 from spanloop.cli._session import AsJson, Context, Project, session_of
 
-app = typer.Typer(no_args_is_help=True, help="The labels of a project.")
+app = typer.Typer(cls=ListsByDefault, no_args_is_help=True, help="The labels of a project.")
 
 
 @app.command("list")

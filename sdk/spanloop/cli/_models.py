@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
+from spanloop.cli._groups import ListsByDefault
 from spanloop.cli._output import print_evaluation, print_json, print_table
 from spanloop.cli._session import AsJson, Context, Project, session_of
 from spanloop.client import Client
 from spanloop.errors import FailedPrecondition
 from spanloop.types import ModelVersion, Split
 
-app = typer.Typer(no_args_is_help=True, help="The model versions of a project.")
+app = typer.Typer(cls=ListsByDefault, no_args_is_help=True, help="The model versions of a project.")
 
 
 @app.command("list")

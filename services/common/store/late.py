@@ -1,7 +1,7 @@
 """A store that a service can start without: it is opened when the database first answers.
 
-A service whose database is away at start comes up, reports NOT_SERVING and answers UNAVAILABLE, as it
-does when the database goes away later, instead of dying and being restarted in a loop.
+A service whose database is away at start comes up, reports NOT_SERVING and answers UNAVAILABLE, as
+it does when the database goes away later, instead of dying and being restarted in a loop.
 """
 
 from __future__ import annotations

@@ -208,7 +208,7 @@ class _Run:
         )
 
     def _on_epoch(self, report: EpochReport) -> None:
-        metrics = {"train_loss": report.train_loss}
+        metrics: dict[str, float] = {"train_loss": report.train_loss, "epochs": report.epochs}
         line = f"epoch {report.epoch}: loss {report.train_loss:.4f}"
         if report.choices:
             metrics["dev_micro_f1"] = report.micro.f1

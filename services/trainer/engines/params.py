@@ -62,7 +62,7 @@ class LadderParams:
         Raises:
             ParamsError: Naming the parameter and its limits.
         """
-        for name, (low, high) in _LIMITS.items():
+        for name, (low, high) in LIMITS.items():
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ParamsError(f"{name} must be between {low:g} and {high:g}, not {value:g}")
@@ -100,7 +100,7 @@ class LadderParams:
         return dataclasses.asdict(self)
 
 
-_LIMITS: dict[str, tuple[float, float]] = {
+LIMITS: dict[str, tuple[float, float]] = {
     "width": (4, 512),
     "context": (0, 8),
     "dropout": (0.0, 0.9),
@@ -117,3 +117,4 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "stride": (0, 4096),
     "held_out": (0.0, 0.5),
 }
+"""Least and largest value of each parameter."""

@@ -96,7 +96,8 @@ class TrainerServiceServicer:
 
     def CancelTrainingJob(self, request, context):
         """Asks for a job to end. The job is CANCELLED soon after; what it computed is dropped, no version
-        appears. FAILED_PRECONDITION when it has reached a terminal state already.
+        appears. FAILED_PRECONDITION when it has reached a terminal state already, or when its model
+        version is being created.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

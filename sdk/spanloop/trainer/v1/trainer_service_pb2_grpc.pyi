@@ -47,7 +47,8 @@ class TrainerServiceStub:
     """Lists the training jobs of a project."""
     CancelTrainingJob: _grpc.UnaryUnaryMultiCallable[_trainer_service_pb2.CancelTrainingJobRequest, _trainer_service_pb2.CancelTrainingJobResponse]
     """Asks for a job to end. The job is CANCELLED soon after; what it computed is dropped, no version
-    appears. FAILED_PRECONDITION when it has reached a terminal state already.
+    appears. FAILED_PRECONDITION when it has reached a terminal state already, or when its model
+    version is being created.
     """
     WatchTrainingJob: _grpc.UnaryStreamMultiCallable[_trainer_service_pb2.WatchTrainingJobRequest, _trainer_service_pb2.WatchTrainingJobResponse]
     """Streams a job: its state at once, then every change and log line, with heartbeats in between.
@@ -73,7 +74,8 @@ class TrainerServiceAsyncStub(TrainerServiceStub):
     """Lists the training jobs of a project."""
     CancelTrainingJob: _aio.UnaryUnaryMultiCallable[_trainer_service_pb2.CancelTrainingJobRequest, _trainer_service_pb2.CancelTrainingJobResponse]  # type: ignore[assignment]
     """Asks for a job to end. The job is CANCELLED soon after; what it computed is dropped, no version
-    appears. FAILED_PRECONDITION when it has reached a terminal state already.
+    appears. FAILED_PRECONDITION when it has reached a terminal state already, or when its model
+    version is being created.
     """
     WatchTrainingJob: _aio.UnaryStreamMultiCallable[_trainer_service_pb2.WatchTrainingJobRequest, _trainer_service_pb2.WatchTrainingJobResponse]  # type: ignore[assignment]
     """Streams a job: its state at once, then every change and log line, with heartbeats in between.
@@ -120,7 +122,8 @@ class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_trainer_service_pb2.CancelTrainingJobResponse, _abc.Awaitable[_trainer_service_pb2.CancelTrainingJobResponse]]:
         """Asks for a job to end. The job is CANCELLED soon after; what it computed is dropped, no version
-        appears. FAILED_PRECONDITION when it has reached a terminal state already.
+        appears. FAILED_PRECONDITION when it has reached a terminal state already, or when its model
+        version is being created.
         """
 
     @_abc_1.abstractmethod
