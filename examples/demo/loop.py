@@ -31,6 +31,9 @@ from spanloop.types import (
 FIRST_SHARE = 0.25
 """Share of the train texts that the first model is trained on."""
 
+LOG_LINES = 30
+"""How much of a failed training's log is shown."""
+
 STEADY_SECONDS = 1.5
 """How long the client asks before and after the swap."""
 
@@ -166,14 +169,18 @@ class Loop:
             self.data.name, split_policy=GivenSplits(seed=0)
         )
         job = await self.client.create_training_job(self.data.name, snapshot=snapshot)
+        log: list[str] = []
         with self.screen.training() as told:
             async for update in self.client.watch_training_job(job):
                 if isinstance(update, TrainingJob):
                     job = update
                     told(job)
+                else:
+                    log.append(update.message)
         if job.state is not TrainingJobState.DONE:
             raise StepError(
-                f"the training is {job.state}: {job.failure.message if job.failure else ''}"
+                f"the training is {job.state}: {job.failure.message if job.failure else ''}\n"
+                + "\n".join(log[-LOG_LINES:])
             )
         return job
 
