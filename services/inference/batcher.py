@@ -87,6 +87,9 @@ class _Request:
             self.done.set_exception(error)
 
 
+_Work: TypeAlias = tuple[_Request, int, Segment]
+
+
 class Batcher:
     """The queue before the device. All methods run on the event loop's thread."""
 
@@ -181,22 +184,27 @@ class Batcher:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            part, positions = batch[0][0].part, batch[0][0].positions
-            segments = [segment for _, _, segment in batch]
             self._running = [request for request, _, _ in batch]
-            try:
-                rows = await self._run_batch(partial(part.run, segments, positions))
-            except Exception as error:  # noqa: BLE001 - it goes to those who wait for this batch
-                _log.error("batch_failed", segments=len(segments), exc_info=error)
-                for request, _, _ in batch:
-                    request.fail(error)
-                continue
+            await self._answer(batch)
+            # While the queue is idle, nothing here may keep a bank that was swapped out.
+            del batch
+            self._running = []
+
+    async def _answer(self, batch: Sequence[_Work]) -> None:
+        part, positions = batch[0][0].part, batch[0][0].positions
+        segments = [segment for _, _, segment in batch]
+        try:
+            rows = await self._run_batch(partial(part.run, segments, positions))
             for (request, place, segment), row in zip(batch, rows, strict=True):
                 request.deliver(place, segment, row)
+        except Exception as error:  # noqa: BLE001 - it goes to those who wait for this batch
+            _log.error("batch_failed", segments=len(segments), exc_info=error)
+            for request, _, _ in batch:
+                request.fail(error)
 
-    def _next_batch(self) -> list[tuple[_Request, int, Segment]]:
+    def _next_batch(self) -> list[_Work]:
         self._drop_dead()
-        batch: list[tuple[_Request, int, Segment]] = []
+        batch: list[_Work] = []
         tokens = 0
         kept: deque[_Request] = deque()
         key = self._queue[0].key if self._queue else None

@@ -157,6 +157,7 @@ async def build(
                 BackgroundTask(name="deployment-source", run=source.run),
                 BackgroundTask(name="preannotation", run=runner.run),
             ],
-            checks=[store.ping],
+            # No check of the store: predictions need none, and a balancer that follows health must
+            # not take every server away while only the database is. Jobs answer UNAVAILABLE then.
             metrics=metrics,
         )

@@ -113,7 +113,8 @@ class Generation:
     @property
     def resident_bytes(self) -> int:
         """Bytes of adapter weights; 0 when nothing is loaded."""
-        return 0 if self._model is None else self._model.resident_bytes
+        model = self._model  # read once: the metrics page asks from a thread of its own
+        return 0 if model is None else model.resident_bytes
 
     def begin_loading(self) -> None:
         """Start loading, for the first time or again."""

@@ -149,18 +149,19 @@ class JobRepository:
 
     async def requeue_expired(self, now: int) -> list[PreannotationJob]:
         """Return jobs whose holder is gone to the queue."""
+        late = Lt("lease_until", now)
         expired = await self._store.find(
-            JOBS,
-            where=[Eq("state", JobState.RUNNING.value), Lt("lease_until", now)],
-            limit=_MANY,
+            JOBS, where=[Eq("state", JobState.RUNNING.value), late], limit=_MANY
         )
-        requeued = [await self.release(stored.id, stored.body["lease_token"]) for stored in expired]
+        # Asked again in the write: a holder that was only slow may have renewed its lease.
+        requeued = [
+            await self._release(stored.id, stored.body["lease_token"], late) for stored in expired
+        ]
         return [job for job in requeued if job is not None]
 
     async def release(self, job_id: str, token: str) -> PreannotationJob | None:
         """Return a running job to the queue; None when the lease is not this one."""
-        following = transition(JobState.RUNNING, JobEvent.REQUEUE)
-        return await self._guarded(job_id, token, {"state": following.value, "lease_token": None})
+        return await self._release(job_id, token)
 
     async def renew(self, job_id: str, lease: Lease) -> PreannotationJob | None:
         """Prolong the lease; None when it was lost."""
@@ -199,8 +200,18 @@ class JobRepository:
             changes["progress"] = _progress(progress)
         return await self._guarded(job_id, token, changes)
 
-    async def _guarded(self, job_id: str, token: str, changes: Document) -> PreannotationJob | None:
-        stored = await self._store.update(JOBS, job_id, where=_held(token), set=changes)
+    async def _release(
+        self, job_id: str, token: str, *guards: Condition
+    ) -> PreannotationJob | None:
+        following = transition(JobState.RUNNING, JobEvent.REQUEUE)
+        changes: Document = {"state": following.value, "lease_token": None}
+        return await self._guarded(job_id, token, changes, *guards)
+
+    async def _guarded(
+        self, job_id: str, token: str, changes: Document, *guards: Condition
+    ) -> PreannotationJob | None:
+        where = [*_held(token), *guards]
+        stored = await self._store.update(JOBS, job_id, where=where, set=changes)
         return None if stored is None else _to_job(stored)
 
 

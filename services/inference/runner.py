@@ -13,6 +13,7 @@ from services.common.clock import Clock
 from services.common.errors import NotFoundError, SpanloopError
 from services.common.ids import IdSource
 from services.common.logs import get_logger
+from services.common.store.port import StoreError
 from services.common.watch import Signal
 from services.inference.domain import JobProgress, PreannotationJob
 from services.inference.handlers.jobs import QUEUE
@@ -137,6 +138,14 @@ class PreannotationRunner:
         except SpanloopError as error:
             _log.warning("preannotation_failed", job=job.name, reason=error.reason.value)
             return _Outcome(event=JobEvent.FAIL, message=error.message)
+        except (LeaseLostError, StoreError):
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, it is logged and told
+            # Given back to the queue, it would be the oldest job again, for ever.
+            _log.exception("preannotation_crashed", job=job.name)
+            return _Outcome(
+                event=JobEvent.FAIL, message="The job failed unexpectedly; see the server's log."
+            )
         return _Outcome(event=JobEvent.FINISH, progress=progress)
 
 

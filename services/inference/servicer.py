@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from services.common.call import current_call
@@ -15,6 +16,10 @@ from services.inference.manager import GenerationManager
 from services.inference.source import DeploymentSource
 from spanloop.inference.v1 import inference_service_pb2 as pb
 from spanloop.inference.v1 import inference_service_pb2_grpc, serving_state_pb2
+
+# Code points up to which the answer is put together on the event loop: a few milliseconds. That of
+# long texts, with the labels of every word, would hold up every other call for seconds.
+_CONVERTED_AT_ONCE = 10_000
 
 
 class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
@@ -49,7 +54,10 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
             pins=dict(request.pins),
             deadline=current_call().deadline,
         )
-        return convert.predict_response(await self._predictor.predict(command))
+        result = await self._predictor.predict(command)
+        if sum(map(len, command.texts)) <= _CONVERTED_AT_ONCE:
+            return convert.predict_response(result)
+        return await asyncio.to_thread(convert.predict_response, result)
 
     async def GetServingState(
         self, request: pb.GetServingStateRequest, context: object

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,6 +15,8 @@ from grpc import aio
 
 from services.common.errors import Reason
 from services.common.grpc_status import received_error
+from services.inference import convert
+from services.inference.handlers.predict import PredictResult
 from spanloop.common.v1 import text_pb2
 from spanloop.inference.v1 import inference_service_pb2 as pb
 from spanloop.inference.v1 import predict_pb2, serving_state_pb2
@@ -311,3 +314,23 @@ async def test_an_expired_deadline_ends_the_call_and_frees_the_queue(tmp_path: P
 
         await until(free)
         await client.predict()
+
+
+async def test_a_large_answer_is_put_together_off_the_event_loop(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await deploy(loop.registry, "p", [PARTY])
+    await loop.inference.ready()
+    threads: list[bool] = []
+    original = convert.predict_response
+
+    def noted(result: PredictResult) -> pb.PredictResponse:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return original(result)
+
+    monkeypatch.setattr(convert, "predict_response", noted)
+    await loop.inference.predict([TEXT])
+    tokens = predict_pb2.GRANULARITY_TOKEN
+    answer = await loop.inference.predict(["word " * 3000], granularity=tokens)
+    assert len(answer.predictions[0].tokens) == 3000
+    assert threads == [True, False]

@@ -6,12 +6,17 @@ import asyncio
 import time
 from pathlib import Path
 
+import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.common.blobs import key_of
+from services.common.errors import Reason
 from services.common.modeling.manifest import ADAPTER_FILE
+from services.inference.bootstrap import build
 from spanloop.inference.v1 import inference_service_pb2 as pb
 from spanloop.inference.v1 import serving_state_pb2
+from tests.support import client_channel, running
 from tests.support.inference import (
     TEXT,
     InferenceClient,
@@ -19,12 +24,14 @@ from tests.support.inference import (
     deploy,
     golden,
     inference,
+    inference_settings,
     publish,
     registry_at,
     spans_of,
     tiny_adapter,
     until,
 )
+from tests.support.registry import refused
 
 READY = serving_state_pb2.GENERATION_STATE_READY
 ERROR = serving_state_pb2.GENERATION_STATE_ERROR
@@ -189,6 +196,28 @@ async def test_starts_without_a_registry_and_without_a_cache(tmp_path: Path) -> 
         async with registry_at(tmp_path / "r", address) as (registry, _):
             await deploy(registry, "p", [PARTY])
             await client.ready()
+
+
+async def test_predicts_and_stays_in_service_while_its_database_is_away(tmp_path: Path) -> None:
+    nowhere = tmp_path / "no-directory"
+    nowhere.write_bytes(b"")
+    async with registry_at(tmp_path) as (registry, address):
+        await deploy(registry, "p", [PARTY])
+        settings = inference_settings(
+            tmp_path, address, database_url=f"sqlite:///{nowhere}/inference.db"
+        )
+        async with running(settings, build) as server, client_channel(server) as channel:
+            client = InferenceClient(channel)
+            await client.ready()
+            answer = await client.predict()
+            assert spans_of(answer.predictions[0]) == spans_of(golden([PARTY]))
+            health = health_pb2_grpc.HealthStub(channel)
+            found = await health.Check(health_pb2.HealthCheckRequest())
+            assert found.status == health_pb2.HealthCheckResponse.SERVING
+            with refused(grpc.StatusCode.UNAVAILABLE, Reason.STORE_UNAVAILABLE):
+                await client.stub.ListPreannotationJobs(
+                    pb.ListPreannotationJobsRequest(parent="projects/p")
+                )
 
 
 @pytest.mark.parametrize("count", [1, 12])

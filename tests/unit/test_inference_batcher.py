@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -198,3 +200,28 @@ def test_prepared_texts_cost_their_pieces(part: Part) -> None:
     prepared: list[PreparedText] = part.predictor.prepare([TEXT, ""])
     assert prepared[0].cost > 20
     assert prepared[1].cost == 0
+
+
+async def test_an_idle_queue_keeps_no_bank() -> None:
+    device = Device()
+    swapped_out = Part(predictor=golden_predictor([PARTY]))
+    kept = weakref.ref(swapped_out)
+    async with queue(device) as (batcher, _):
+        await ask(batcher, swapped_out, [TEXT], (0,))
+        for _ in range(3):
+            await asyncio.sleep(0)  # the queue finds itself empty
+        del swapped_out
+        gc.collect()
+        assert kept() is None
+
+
+async def test_rows_that_do_not_fit_fail_their_request_only(part: Part) -> None:
+    class TooFew(Device):
+        async def __call__(self, work: Callable[[], list[Logits]]) -> list[Logits]:
+            rows = await super().__call__(work)
+            return rows[:-1] if len(self.sizes) == 1 else rows
+
+    async with queue(TooFew()) as (batcher, _):
+        with pytest.raises(ValueError, match="shorter"):
+            await asyncio.wait_for(ask(batcher, part, ["first"]), 5)
+        await asyncio.wait_for(ask(batcher, part, ["second"]), 5)

@@ -137,6 +137,10 @@ class ModelLoader:
         return loaded
 
     async def _trunk(self, digest: str) -> OpenTrunk:
+        # An open one is taken past the lock: a switch must not wait for another trunk's download.
+        trunk = self._trunks.get(digest)
+        if trunk is not None:
+            return trunk
         async with self._opening:
             trunk = self._trunks.get(digest)
             if trunk is None:
