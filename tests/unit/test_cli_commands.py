@@ -128,9 +128,27 @@ def script_import(fake: Fake, **fields: Any) -> None:
     fake.answers["CreateProject"] = lambda _, __: annotation_pb.CreateProjectResponse(
         project=project_pb2.Project(name="projects/p")
     )
+    fake.answers["ListLabels"] = lambda _, __: annotation_pb.ListLabelsResponse()
     fake.answers["ImportTasks"] = lambda _, __: annotation_pb.ImportTasksResponse(
         format="TASK_FORMAT_CONLL", **fields
     )
+
+
+@pytest.mark.parametrize(
+    ("labels", "arguments", "created"),
+    [([], [], True), (["A"], [], False), (["A"], ["--create-labels"], True)],
+)
+def test_labels_are_created_while_the_project_has_none(
+    fake: Fake, tmp_path: Path, labels: list[str], arguments: list[str], created: bool
+) -> None:
+    file = tmp_path / "a.conll"
+    file.write_text("a O\n")
+    script_import(fake, imported_tasks=1)
+    fake.answers["ListLabels"] = lambda _, __: annotation_pb.ListLabelsResponse(
+        labels=[label_pb2.Label(name="n", value=value) for value in labels]
+    )
+    assert run("import", "p", str(file), *arguments).exit_code == 0
+    assert fake.asked("ImportTasks")[0].header.create_labels is created
 
 
 def test_a_folder_is_imported_with_its_splits(fake: Fake, tmp_path: Path) -> None:

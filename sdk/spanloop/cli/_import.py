@@ -85,8 +85,7 @@ def import_(
         bool | None,
         typer.Option(
             "--create-labels/--no-create-labels",
-            help="Create labels that the project lacks. Default: only if this command creates the "
-            "project.",
+            help="Create labels that the project lacks. Default: only if it has no label yet.",
         ),
     ] = None,
     open_: Annotated[
@@ -101,7 +100,10 @@ def import_(
     """
     files = files_of(paths, split)
     with session_of(context).client() as client:
-        made = create_project and _ensure_project(client, project)
+        if create_project:
+            _ensure_project(client, project)
+        if create_labels is None:
+            create_labels = next(iter(client.list_labels(project)), None) is None
         reports: list[tuple[Path, ImportReport]] = []
         with progress_bar() as bar:
             for path, part in files:
@@ -111,7 +113,7 @@ def import_(
                     path,
                     format=format,
                     split=part,
-                    create_labels=made if create_labels is None else create_labels,
+                    create_labels=create_labels,
                     ignore_completions=open_,
                     progress=lambda sent, size, row=row: bar.update(  # type: ignore[misc]
                         row, completed=sent, total=size
@@ -127,15 +129,13 @@ def import_(
         raise typer.Exit(1)
 
 
-def _ensure_project(client: Client, project: str) -> bool:
-    """Create the project unless it exists; return whether it was created."""
+def _ensure_project(client: Client, project: str) -> None:
+    """Create the project unless it exists."""
     try:
         client.get_project(project)
     except NotFound:
         client.create_project(project)
         note(f"Created project {project}.")
-        return True
-    return False
 
 
 def _show(reports: list[tuple[Path, ImportReport]]) -> None:
