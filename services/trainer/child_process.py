@@ -170,8 +170,10 @@ def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the child's environment: no setting of ours, hence no token and no password."""
     kept = {name: value for name, value in environment.items() if not name.startswith("SPANLOOP_")}
     return {
-        # Threads that wait sleep instead of spinning: the machine also serves.
-        "OMP_WAIT_POLICY": "PASSIVE",
+        # torch's part is many small products: more threads gain little on a quiet machine, and on a
+        # busy one they wait for each other, spinning. The trunk has onnxruntime's own threads. The
+        # setting `threads`, or the variable itself, says otherwise.
+        "OMP_NUM_THREADS": "1",
         **kept,
         "PYTHONUNBUFFERED": "1",
         "TOKENIZERS_PARALLELISM": "false",

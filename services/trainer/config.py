@@ -25,7 +25,10 @@ class TrainerSettings(ServiceSettings):
         1, ge=0, le=64, description="Jobs trained at the same time; 0: only queue them."
     )
     threads: int = Field(
-        0, ge=0, description="Threads that one job computes with; 0: all cores of the machine."
+        default=0,
+        ge=0,
+        description="Processor threads of a training; 0: all cores for the trunk, one for the "
+        "adapters, whose products are small.",
     )
     providers: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="What runs the trunk: a GPU where there is one, or as said."
