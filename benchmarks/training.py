@@ -12,6 +12,7 @@ texts are trained in the order in which a snapshot keeps them. The last line is 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 import tempfile
@@ -21,9 +22,9 @@ from pathlib import Path
 from statistics import fmean
 
 from examples.demo.data import load
-from services.annotation.imports.reader import FileReader
-from services.annotation.imports.records import ParsedText
-from services.common.offsets import OffsetEncoding
+from services.annotation.formats.detect import detect
+from services.annotation.formats.records import ParsedTask, ReadOptions, TaskFormat
+from services.annotation.formats.registry import FORMATS
 from services.trainer.engines.interface import Example, TrainEvent, TrainRequest, TrainResult
 from services.trainer.engines.ladder_engine import train
 from services.trainer.engines.params import LadderParams
@@ -35,12 +36,14 @@ TRUNK = "embedded:all-MiniLM-L6-v2"
 
 def examples_of(content: bytes) -> list[Example]:
     """Read a file's annotated texts, in the order of a snapshot."""
-    reader = FileReader(None, OffsetEncoding.CODE_POINT, 4 << 20)
-    records = [*reader.feed(content), *reader.end()]
-    texts = [record for record in records if isinstance(record, ParsedText)]
+    info = FORMATS[detect(content) or TaskFormat.JSONL]
     found = [
-        Example(text=text.text, spans=[(s.start, s.end, s.label) for s in text.spans or ()])
-        for text in texts
+        Example(
+            text=record.text,
+            spans=[(s.start, s.end, s.label) for s in record.completions[0].content.spans],
+        )
+        for record in info.reader(io.BytesIO(content), ReadOptions())
+        if isinstance(record, ParsedTask) and record.completions
     ]
     return sorted(found, key=lambda example: (example.text, example.spans))
 

@@ -35,6 +35,18 @@ class AnnotationSettings(ServiceSettings):
         description="Tasks that an import stores in one write: more is faster and takes more "
         "memory.",
     )
+    import_stale_seconds: float = Field(
+        default=120.0,
+        ge=1,
+        description="An atomic import that stored no batch for so long is undone: its process is "
+        "taken for dead.",
+    )
+    event_retention_days: float = Field(
+        default=90.0,
+        gt=0,
+        description="How long event streams can be resumed at an event. What was changed stays in "
+        "the audit for ever; only written predictions are forgotten.",
+    )
     relay_interval_seconds: float = Field(
         default=5.0,
         gt=0,

@@ -2,8 +2,9 @@
 
 Every resource document carries ``project``, ``ord`` (its place in the order of creation),
 ``version`` (grows with each change of the resource, behind the etag), ``outbox`` (events not yet
-known to be published) and ``outbox_pending``. Spans are lists ``[start, end, label, id]``; maps
-with keys of callers are lists of pairs, as such keys may hold anything.
+known to be published) and ``outbox_pending``. Maps with keys of callers are lists of pairs, as
+such keys may hold anything. How annotations lie in documents is in `content_documents`. Fields that
+came later are read with the value that says "not there", so older documents stay readable.
 """
 
 from __future__ import annotations
@@ -11,23 +12,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from services.annotation.content import Page, ScoredChoice, ScoredSpan, Word
+from services.annotation.content_documents import content_fields, to_content
 from services.annotation.domain import (
     Completion,
     CompletionState,
     Event,
     EventType,
-    Example,
-    Given,
     Label,
     Prediction,
     Project,
-    Ratios,
-    ScoredSpan,
-    Snapshot,
-    Span,
+    Review,
     Split,
-    SplitPolicy,
     Task,
+    TieBreak,
 )
 from services.common.store.port import Document
 
@@ -43,6 +41,8 @@ def project_document(project: Project) -> Document:
         "project": project.id,
         "uid": project.uid,
         "display_name": project.display_name,
+        "labeling_config": project.labeling_config,
+        "tie_break": project.tie_break.value,
         "version": project.version,
         "created": project.created,
         "updated": project.updated,
@@ -55,6 +55,8 @@ def to_project(body: Document) -> Project:
         id=body["project"],
         uid=body["uid"],
         display_name=body["display_name"],
+        labeling_config=body.get("labeling_config", ""),
+        tie_break=TieBreak(body.get("tie_break", TieBreak.MOST_RECENT)),
         version=body["version"],
         created=body["created"],
         updated=body["updated"],
@@ -68,6 +70,9 @@ def label_document(label: Label) -> Document:
         "label": label.id,
         "value": label.value,
         "description": label.description,
+        "inherits": list(label.inherits),
+        "alias_as": label.alias_as,
+        "former_values": list(label.former_values),
         "version": label.version,
         "created": label.created,
         "updated": label.updated,
@@ -81,6 +86,9 @@ def to_label(body: Document) -> Label:
         id=body["label"],
         value=body["value"],
         description=body["description"],
+        inherits=tuple(body.get("inherits", ())),
+        alias_as=body.get("alias_as", ""),
+        former_values=tuple(body.get("former_values", ())),
         version=body["version"],
         created=body["created"],
         updated=body["updated"],
@@ -88,20 +96,60 @@ def to_label(body: Document) -> Label:
 
 
 def task_document(task: Task) -> Document:
-    """Return the resource part of a task's document; `external_id` is null when there is none."""
-    return {
+    """Return the resource part of a task's document.
+
+    `external_id` is null when there is none. `label_values` and `authors` are there to be found by:
+    they repeat what the completions hold that are not deleted.
+    """
+    body: Document = {
         "project": task.project,
         "task": task.id,
         "text": task.text,
         "external_id": task.external_id or None,
-        "split": task.split.value,
-        "metadata": _pairs(task.metadata),
+        "metadata": pairs_of(task.metadata),
         "tokenised": task.tokenised,
-        "status": task.status.value,
         "completions": [completion_document(one) for one in task.completions],
         "version": task.version,
         "created": task.created,
         "updated": task.updated,
+        "deleted": task.deleted,
+        **task_fields(task),
+        **derived_fields(task),
+    }
+    if task.pages:
+        body["pages"] = [[one.image, one.width, one.height] for one in task.pages]
+    if task.words:
+        body["words"] = [
+            [one.start, one.end, one.x, one.y, one.width, one.height, one.page]
+            for one in task.words
+        ]
+    if task.extra:
+        body["extra"] = task.extra
+    return body
+
+
+def task_fields(task: Task) -> Document:
+    """Return the fields of a task that UpdateTask changes: what its history keeps."""
+    return {
+        "tags": list(task.tags),
+        "group": task.group,
+        "split": task.split.value,
+        "metadata": pairs_of(task.metadata),
+    }
+
+
+def derived_fields(task: Task) -> Document:
+    """Return the fields of a task's document that follow from its completions."""
+    there = [one for one in task.completions if one.deleted is None]
+    labels = {span.label for one in there for span in one.spans}
+    labels.update(
+        label for one in there for region in one.content.regions for label in region.labels
+    )
+    return {
+        "status": task.status.value,
+        "label_values": sorted(labels),
+        "authors": sorted({one.author for one in there}),
+        "starred": any(one.ground_truth for one in there),
     }
 
 
@@ -115,51 +163,70 @@ def to_task(body: Document) -> Task:
         split=Split(body["split"]),
         metadata=dict(body["metadata"]),
         tokenised=body["tokenised"],
-        completions=tuple(_to_completion(one) for one in body["completions"]),
+        completions=tuple(to_completion(one) for one in body["completions"]),
         version=body["version"],
         created=body["created"],
         updated=body["updated"],
+        tags=tuple(body.get("tags", ())),
+        group=body.get("group", ""),
+        pages=tuple(
+            Page(image=image, width=width, height=height)
+            for image, width, height in body.get("pages", ())
+        ),
+        words=tuple(
+            Word(start=start, end=end, x=x, y=y, width=width, height=height, page=page)
+            for start, end, x, y, width, height, page in body.get("words", ())
+        ),
+        extra=body.get("extra", ""),
+        deleted=body.get("deleted"),
     )
 
 
 def completion_document(completion: Completion) -> Document:
     """Return the object that stands for a completion within its task's document."""
-    return {
+    body: Document = {
         "id": completion.id,
         "author": completion.author,
         "state": completion.state.value,
-        "spans": [span_list(span) for span in completion.spans],
+        **content_fields(completion.content),
         "copied_from": completion.copied_from,
         "version": completion.version,
         "created": completion.created,
         "updated": completion.updated,
         "submitted": completion.submitted,
     }
+    if completion.review is not None:
+        review = completion.review
+        body["review"] = [review.reviewer, review.comment, review.time]
+    if completion.ground_truth:
+        body["ground_truth"] = True
+    if completion.lead_time:
+        body["lead_time"] = completion.lead_time
+    if completion.deleted is not None:
+        body["deleted"] = completion.deleted
+    return body
 
 
-def _to_completion(body: Document) -> Completion:
+def to_completion(body: Document) -> Completion:
+    """Read a completion."""
+    review = body.get("review")
     return Completion(
         id=body["id"],
         author=body["author"],
         state=CompletionState(body["state"]),
-        spans=tuple(to_span(span) for span in body["spans"]),
+        content=to_content(body),
         copied_from=body["copied_from"],
         version=body["version"],
         created=body["created"],
         updated=body["updated"],
         submitted=body["submitted"],
+        review=None
+        if review is None
+        else Review(reviewer=review[0], comment=review[1], time=review[2]),
+        ground_truth=body.get("ground_truth", False),
+        lead_time=float(body.get("lead_time", 0.0)),
+        deleted=body.get("deleted"),
     )
-
-
-def span_list(span: Span) -> list[Any]:
-    """Return the stored form of a span."""
-    return [span.start, span.end, span.label, span.id]
-
-
-def to_span(stored: list[Any]) -> Span:
-    """Read a span."""
-    start, end, label, span_id = stored
-    return Span(start=start, end=end, label=label, id=span_id)
 
 
 def prediction_document(prediction: Prediction) -> Document:
@@ -169,9 +236,11 @@ def prediction_document(prediction: Prediction) -> Document:
         "task": prediction.task,
         "prediction": prediction.id,
         "generation": prediction.generation,
-        "adapters": _pairs(prediction.adapters),
-        "model_versions": _pairs(prediction.model_versions),
+        "adapters": pairs_of(prediction.adapters),
+        "model_versions": pairs_of(prediction.model_versions),
         "spans": [[s.start, s.end, s.label, s.score] for s in prediction.spans],
+        "choices": [[c.name, c.value, c.score] for c in prediction.choices],
+        "extra": prediction.extra,
         "version": 1,
         "created": prediction.created,
         "updated": prediction.created,
@@ -191,62 +260,12 @@ def to_prediction(body: Document) -> Prediction:
             ScoredSpan(start=start, end=end, label=label, score=score)
             for start, end, label, score in body["spans"]
         ),
+        choices=tuple(
+            ScoredChoice(name=name, value=value, score=score)
+            for name, value, score in body.get("choices", ())
+        ),
+        extra=body.get("extra", ""),
         created=body["created"],
-    )
-
-
-def snapshot_document(snapshot: Snapshot) -> Document:
-    """Return the resource part of a snapshot's document."""
-    return {
-        "project": snapshot.project,
-        "snapshot": snapshot.id,
-        "content_hash": snapshot.content_hash,
-        "policy": _policy_document(snapshot.policy),
-        "labels": list(snapshot.labels),
-        "example_counts": _pairs(snapshot.example_counts),
-        "span_counts": _pairs(snapshot.span_counts),
-        "chunks": snapshot.chunks,
-        "version": 1,
-        "created": snapshot.created,
-        "updated": snapshot.created,
-    }
-
-
-def to_snapshot(body: Document) -> Snapshot:
-    """Read a snapshot."""
-    return Snapshot(
-        project=body["project"],
-        id=body["snapshot"],
-        content_hash=body["content_hash"],
-        policy=_to_policy(body["policy"]),
-        labels=tuple(body["labels"]),
-        example_counts=dict(body["example_counts"]),
-        span_counts=dict(body["span_counts"]),
-        chunks=body["chunks"],
-        created=body["created"],
-    )
-
-
-def example_list(example: Example) -> list[Any]:
-    """Return the stored form of an example within a chunk."""
-    return [
-        example.task,
-        example.completion,
-        example.text,
-        [span_list(span) for span in example.spans],
-        example.split.value,
-    ]
-
-
-def to_example(stored: list[Any]) -> Example:
-    """Read an example of a chunk."""
-    task, completion, text, spans, split = stored
-    return Example(
-        task=task,
-        completion=completion,
-        text=text,
-        spans=tuple(to_span(span) for span in spans),
-        split=Split(split),
     )
 
 
@@ -257,33 +276,11 @@ def to_event(body: Document) -> Event:
         type=EventType(body["type"]),
         resource=body["resource"],
         time=body["time"],
+        actor=body.get("actor", ""),
+        version=body.get("version", 0),
     )
 
 
-def _policy_document(policy: SplitPolicy) -> Document:
-    match policy:
-        case Ratios():
-            return {
-                "kind": "ratios",
-                "train": policy.train,
-                "dev": policy.dev,
-                "test": policy.test,
-                "seed": policy.seed,
-            }
-        case Given():
-            return {"kind": "given", "seed": policy.seed}
-
-
-def _to_policy(body: Document) -> SplitPolicy:
-    if body["kind"] == "given":
-        return Given(seed=body["seed"])
-    return Ratios(
-        train=float(body["train"]),
-        dev=float(body["dev"]),
-        test=float(body["test"]),
-        seed=body["seed"],
-    )
-
-
-def _pairs(mapping: Mapping[str, Any]) -> list[list[Any]]:
+def pairs_of(mapping: Mapping[str, Any]) -> list[list[Any]]:
+    """Return a map as a sorted list of pairs."""
     return [[key, mapping[key]] for key in sorted(mapping)]

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+
+from services.annotation.content import Content, Page, ScoredChoice, ScoredSpan, Span, Word
 
 
 class Split(StrEnum):
@@ -27,6 +28,8 @@ class TaskStatus(StrEnum):
     INCOMPLETE = "INCOMPLETE"
     IN_PROGRESS = "IN_PROGRESS"
     SUBMITTED = "SUBMITTED"
+    REVIEWED = "REVIEWED"
+    TO_CORRECT = "TO_CORRECT"
 
 
 class CompletionState(StrEnum):
@@ -34,6 +37,25 @@ class CompletionState(StrEnum):
 
     DRAFT = "DRAFT"
     SUBMITTED = "SUBMITTED"
+    ACCEPTED = "ACCEPTED"
+    REJECTED = "REJECTED"
+
+
+class Role(StrEnum):
+    """What a member of a project may do; see `services.annotation.access`."""
+
+    OWNER = "OWNER"
+    MANAGER = "MANAGER"
+    ANNOTATOR = "ANNOTATOR"
+    REVIEWER = "REVIEWER"
+    SERVICE = "SERVICE"
+
+
+class TieBreak(StrEnum):
+    """Which of several submitted completions of a task is taken when none is accepted."""
+
+    MOST_RECENT = "MOST_RECENT"
+    HIGHEST_PRIORITY = "HIGHEST_PRIORITY"
 
 
 class EventType(StrEnum):
@@ -49,38 +71,32 @@ class EventType(StrEnum):
     COMPLETION_SUBMITTED = "COMPLETION_SUBMITTED"
     SNAPSHOT_CREATED = "SNAPSHOT_CREATED"
     PREDICTION_WRITTEN = "PREDICTION_WRITTEN"
-
-
-class TaskFormat(StrEnum):
-    """Formats of task files."""
-
-    JSONL = "JSONL"
-    CONLL = "CONLL"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Span:
-    """A labelled piece of a text."""
-
-    start: int
-    end: int
-    label: str
-    id: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ScoredSpan:
-    """A span that a model proposes, with a score from 0 to 1."""
-
-    start: int
-    end: int
-    label: str
-    score: float
+    TASK_UPDATED = "TASK_UPDATED"
+    TASK_DELETED = "TASK_DELETED"
+    TASK_RESTORED = "TASK_RESTORED"
+    TASK_PURGED = "TASK_PURGED"
+    COMPLETION_ACCEPTED = "COMPLETION_ACCEPTED"
+    COMPLETION_REJECTED = "COMPLETION_REJECTED"
+    COMPLETION_REVIEW_WITHDRAWN = "COMPLETION_REVIEW_WITHDRAWN"
+    COMPLETION_STARRED = "COMPLETION_STARRED"
+    COMPLETION_UNSTARRED = "COMPLETION_UNSTARRED"
+    COMPLETION_DELETED = "COMPLETION_DELETED"
+    COMPLETION_RESTORED = "COMPLETION_RESTORED"
+    MEMBER_ADDED = "MEMBER_ADDED"
+    MEMBER_UPDATED = "MEMBER_UPDATED"
+    MEMBER_REMOVED = "MEMBER_REMOVED"
+    RULE_SET_CREATED = "RULE_SET_CREATED"
+    RULE_SET_UPDATED = "RULE_SET_UPDATED"
+    RULE_SET_DELETED = "RULE_SET_DELETED"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """A body of tasks annotated with the same labels. `uid` tells it from a namesake elsewhere."""
+    """A body of tasks annotated with the same labels. `uid` tells it from a namesake elsewhere.
+
+    `labeling_config` is the XML, or empty; `tie_break` says which of several submitted completions
+    of a task is trained on.
+    """
 
     id: str
     uid: str
@@ -88,11 +104,26 @@ class Project:
     version: int
     created: int
     updated: int
+    labeling_config: str = ""
+    tie_break: TieBreak = TieBreak.MOST_RECENT
 
 
 @dataclass(frozen=True, kw_only=True)
 class Label:
-    """Something that spans can be labelled as; `value` is unique in the project."""
+    """Something that spans can be labelled as; `value` is unique in the project.
+
+    Attributes:
+        project: Id of its project.
+        id: Its id within the project.
+        value: What spans carry.
+        description: For annotators.
+        inherits: Values of labels whose positives are positives of this one too.
+        alias_as: Value of the label that this one is another name of, or empty.
+        former_values: What it was called before, oldest first.
+        version: Grows with every change.
+        created: Time of creation.
+        updated: Time of the last change.
+    """
 
     project: str
     id: str
@@ -101,40 +132,91 @@ class Label:
     version: int
     created: int
     updated: int
+    inherits: tuple[str, ...] = ()
+    alias_as: str = ""
+    former_values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Review:
+    """What a reviewer said about a completion that is ACCEPTED or REJECTED."""
+
+    reviewer: str
+    comment: str
+    time: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Completion:
-    """One author's annotation of a task. `submitted` is the time of the first submission."""
+    """One author's annotation of a task.
+
+    Attributes:
+        id: Its id within the task.
+        author: Who annotated.
+        state: Where it stands.
+        content: What it says.
+        copied_from: Resource name of the prediction that the author started from, or empty.
+        version: Grows with every change of the completion.
+        created: Time of creation.
+        updated: Time of the last change.
+        submitted: Time of the last submission, None while it was never submitted.
+        review: What the reviewer said while it is ACCEPTED or REJECTED.
+        ground_truth: Whether it is the task's starred one.
+        lead_time: Seconds that the author worked on it.
+        deleted: Time of its deletion, None while it is there.
+    """
 
     id: str
     author: str
     state: CompletionState
-    spans: tuple[Span, ...]
+    content: Content
     copied_from: str
     version: int
     created: int
     updated: int
     submitted: int | None
+    review: Review | None = None
+    ground_truth: bool = False
+    lead_time: float = 0.0
+    deleted: int | None = None
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """The spans of its content."""
+        return self.content.spans
+
+    @property
+    def handed_in(self) -> bool:
+        """Whether it may be trained on: submitted, and not rejected or deleted."""
+        return self.deleted is None and self.state in HANDED_IN
+
+
+HANDED_IN = frozenset({CompletionState.SUBMITTED, CompletionState.ACCEPTED})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One text to annotate, with its completions in order of creation.
+    """One text, or some pages, to annotate, with its completions in order of creation.
 
     Attributes:
         project: Id of its project.
         id: Its id within the project.
-        text: The text.
+        text: The text; empty only when there are pages.
         external_id: The caller's own id, or empty.
         split: The split that came with it.
         metadata: The caller's notes.
         tokenised: Whether the words of the text are exactly its parts between single blanks,
             because it was read from a file of tokens.
-        completions: The annotations.
+        completions: The annotations, deleted ones included.
         version: Grows with every change of the task or its completions.
         created: Time of creation.
         updated: Time of the last change.
+        tags: Sorted, each once.
+        group: The document that it is a part of, or empty: its parts fall into one split.
+        pages: Its pages, for a page task.
+        words: The words of its pages, in order of the text.
+        extra: As in `Content`.
+        deleted: Time of its deletion, None while it is there.
     """
 
     project: str
@@ -148,6 +230,12 @@ class Task:
     version: int
     created: int
     updated: int
+    tags: tuple[str, ...] = ()
+    group: str = ""
+    pages: tuple[Page, ...] = ()
+    words: tuple[Word, ...] = ()
+    extra: str = ""
+    deleted: int | None = None
 
     @property
     def status(self) -> TaskStatus:
@@ -155,15 +243,17 @@ class Task:
         return status_of(self.completions)
 
     def completion(self, id: str) -> Completion | None:
-        """Return the completion with this id, or None."""
+        """Return the completion with this id, deleted or not, or None."""
         return next((one for one in self.completions if one.id == id), None)
 
     def last_submitted(self) -> Completion | None:
-        """Return the completion that was submitted last, which snapshots and exports take."""
+        """Return the completion that was handed in last, which exports of one per task take."""
         best: Completion | None = None
         for one in self.completions:
-            if one.submitted is not None and (
-                best is None or best.submitted is None or one.submitted >= best.submitted
+            if (
+                one.handed_in
+                and one.submitted is not None
+                and (best is None or best.submitted is None or one.submitted >= best.submitted)
             ):
                 best = one
         return best
@@ -171,7 +261,11 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """What a model said about a task: at most one per task and generation."""
+    """What a model, a rule set or an imported file proposed: one per task and generation.
+
+    `generation` is that of the inference service, ``rules/<rule set>@<revision>``, or
+    ``import/<model version>``.
+    """
 
     project: str
     task: str
@@ -181,69 +275,51 @@ class Prediction:
     model_versions: Mapping[str, str]
     spans: tuple[ScoredSpan, ...]
     created: int
+    choices: tuple[ScoredChoice, ...] = ()
+    extra: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ratios:
-    """Divide by ratio after a seeded shuffle."""
-
-    train: float
-    dev: float
-    test: float
-    seed: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Given:
-    """Divide as the tasks say; a missing dev split is cut off train by the seed."""
-
-    seed: int
-
-
-SplitPolicy: TypeAlias = Ratios | Given
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Example:
-    """One example of a snapshot. `task` and `completion` are ids within the project."""
-
-    task: str
-    completion: str
-    text: str
-    spans: tuple[Span, ...]
-    split: Split
-
-
-@dataclass(frozen=True, kw_only=True)
-class Snapshot:
-    """An immutable selection of completions; its examples are stored apart, in `chunks` pieces."""
+class Member:
+    """Who may do what in a project. Of two completions the one of higher `priority` may win."""
 
     project: str
-    id: str
-    content_hash: str
-    policy: SplitPolicy
-    labels: tuple[str, ...]
-    example_counts: Mapping[str, int]
-    span_counts: Mapping[str, int]
-    chunks: int
+    user: str
+    roles: frozenset[Role]
+    priority: int
+    version: int
     created: int
+    updated: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """One change in a project, at its place in the project's stream."""
+    """One change in a project, at its place in the project's stream.
+
+    `version` is the one that the change made: it began with the one before. `actor` is the user
+    or service who made it.
+    """
 
     sequence: int
     type: EventType
     resource: str
     time: int
+    actor: str = ""
+    version: int = 0
 
 
 def status_of(completions: tuple[Completion, ...]) -> TaskStatus:
-    """Return the status that follows from a task's completions."""
-    if any(one.state is CompletionState.SUBMITTED for one in completions):
-        return TaskStatus.SUBMITTED
-    return TaskStatus.IN_PROGRESS if completions else TaskStatus.INCOMPLETE
+    """Return the status that follows from a task's completions; deleted ones do not count."""
+    states = {one.state for one in completions if one.deleted is None}
+    for state, status in (
+        (CompletionState.ACCEPTED, TaskStatus.REVIEWED),
+        (CompletionState.SUBMITTED, TaskStatus.SUBMITTED),
+        (CompletionState.REJECTED, TaskStatus.TO_CORRECT),
+        (CompletionState.DRAFT, TaskStatus.IN_PROGRESS),
+    ):
+        if state in states:
+            return status
+    return TaskStatus.INCOMPLETE
 
 
 def project_name(project: str) -> str:
@@ -274,3 +350,13 @@ def prediction_name(project: str, task: str, prediction: str) -> str:
 def snapshot_name(project: str, snapshot: str) -> str:
     """Return the resource name of a snapshot."""
     return f"projects/{project}/snapshots/{snapshot}"
+
+
+def member_name(project: str, user: str) -> str:
+    """Return the resource name of a member."""
+    return f"projects/{project}/members/{user}"
+
+
+def rule_set_name(project: str, rule_set: str) -> str:
+    """Return the resource name of a rule set."""
+    return f"projects/{project}/ruleSets/{rule_set}"

@@ -13,9 +13,10 @@ before is recognised by its id, and the swap fails when another publisher moved 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 from services.annotation.documents import to_event
-from services.annotation.domain import Event
+from services.annotation.domain import Event, EventType
 from services.annotation.outbox import PendingEvent
 from services.annotation.schema import EVENTS, STREAMS
 from services.common.store.port import (
@@ -33,6 +34,8 @@ from services.common.store.port import (
 # Bounds the head document: about 300 bytes per event.
 _BATCH = 1_000
 _MAX_KNOWN_HEADS = 10_000
+# What nobody audits: what models said can be had again.
+_FORGOTTEN = frozenset({EventType.PREDICTION_WRITTEN.value})
 
 
 class Streams:
@@ -48,6 +51,44 @@ class Streams:
         """Return the last sequence given out, 0 when there is none; all up to it can be read."""
         head = await self._settled_head(project)
         return 0 if head is None else int(head.body["last"])
+
+    async def first(self, project: str) -> int:
+        """Return the first sequence that the stream still has; what was before is forgotten."""
+        head = await self._settled_head(project)
+        return 1 if head is None else int(head.body.get("first", 1))
+
+    async def forget(self, project: str, before: int) -> int:
+        """Forget the stream up to `before` microseconds; return its first sequence then.
+
+        Of what is forgotten only written predictions are removed: everything else stays for the
+        audit.
+        """
+        while True:
+            head = await self._settled_head(project)
+            if head is None:
+                return 1
+            first = int(head.body.get("first", 1))
+            found = await self._store.find(
+                EVENTS,
+                where=[Eq("project", project), Gt("sequence", first - 1)],
+                order=[Order(field="sequence")],
+                limit=_BATCH,
+            )
+            old = list(takewhile(lambda stored: int(stored.body["time"]) < before, found))
+            if not old:
+                return first
+            # The head first: a token is refused before its events are gone, never after.
+            after = int(old[-1].body["sequence"]) + 1
+            body = {**head.body, "first": after}
+            try:
+                moved = await self._store.replace(
+                    STREAMS, project, body, expected_revision=head.revision
+                )
+            except RevisionError:
+                continue
+            self._placed[project] = moved.revision
+            gone = [one.id for one in old if one.body["type"] in _FORGOTTEN]
+            await self._store.delete_many(EVENTS, gone)
 
     async def read(self, project: str, *, after: int, limit: int) -> list[Event]:
         """Return the next events behind sequence `after`, in order and without gaps."""
@@ -97,10 +138,12 @@ class Streams:
                     "type": event.type,
                     "resource": event.resource,
                     "time": event.time,
+                    "actor": event.actor,
+                    "version": event.version,
                 }
                 for place, event in enumerate(fresh.values(), start=1)
             ]
-            body = {"project": project, "last": last + len(placing), "placing": placing}
+            body = {**head.body, "last": last + len(placing), "placing": placing}
             try:
                 head = await self._store.replace(
                     STREAMS, project, body, expected_revision=head.revision

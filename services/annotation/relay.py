@@ -1,4 +1,4 @@
-"""Carrying outboxes to the streams: right after each write, and again for whatever was left over.
+"""Carrying outboxes to the streams and the history: right after each write, and the leftovers.
 
 Two kinds of leftovers are found by the relay after a crash: documents with ``outbox_pending``, and
 journals. A journal names the documents of one bulk insert and is written before them, removed once
@@ -15,9 +15,10 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from services.annotation.history.documents import history_document
 from services.annotation.outbox import PendingEvent, outbox_of
 from services.annotation.publisher import Streams
-from services.annotation.schema import JOURNALS, WITH_OUTBOX
+from services.annotation.schema import HISTORY, JOURNALS, WITH_OUTBOX
 from services.common.clock import Clock
 from services.common.logs import get_logger
 from services.common.store.port import Document, DocumentStore, Eq, Order, Stored, position
@@ -88,6 +89,18 @@ class Relay:
             async with self._publishing:
                 await self._publish_queue()
 
+    async def publish_now(self, item: Written) -> None:
+        """Publish the outbox of a document, and return when it is empty."""
+        self._queue.append(item)
+        await self.drain()
+
+    async def publish_events(self, project: str, events: Sequence[PendingEvent]) -> None:
+        """Publish events that lie in no outbox, behind what was handed over before."""
+        async with self._publishing:
+            while self._queue:
+                await self._publish_queue()
+            await self._append(project, events)
+
     async def finish(self, bulk: Bulk) -> None:
         """Publish the events of a bulk insert at once, which bounds what is under way.
 
@@ -125,13 +138,15 @@ class Relay:
         while True:
             found = await self._store.find(JOURNALS, order=order, limit=10, after=after)
             for journal in found:
-                if self._recheck.get(journal.id, 0.0) <= self._clock.monotonic():
-                    await self._replay(journal)
+                # Those of an atomic import are replayed by it, once it is committed.
+                due = self._recheck.get(journal.id, 0.0) <= self._clock.monotonic()
+                if due and journal.body.get("import_id") is None:
+                    await self.replay(journal)
             if len(found) < 10:
                 return
             after = position(found[-1], order)
 
-    async def _replay(self, journal: Stored) -> None:
+    async def replay(self, journal: Stored) -> None:
         """Publish the documents of a bulk insert that nobody finished (or not yet)."""
         ids: list[str] = journal.body["ids"]
         documents = await self._store.get_many(journal.body["collection"], ids)
@@ -182,6 +197,15 @@ class Relay:
     async def _append(self, project: str, events: Sequence[PendingEvent]) -> int:
         if not events:
             return 0
+        # The history first: whoever hears of a change can read what was before it. Writing it
+        # again changes nothing, as its ids are made of the resource and its version.
+        history = [
+            (f"{one.resource}@{one.before_version}", history_document(project, one))
+            for one in events
+            if one.before is not None
+        ]
+        for start in range(0, len(history), _PAGE):
+            await self._store.insert_many(HISTORY, history[start : start + _PAGE])
         appended = await self._streams.publish(project, events)
         if appended:
             self._signal.notify(project)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from services.annotation.domain import EventType
-from services.annotation.outbox import event_document, outbox_of, with_outbox
+from services.annotation.outbox import NewEvent, event_document, outbox_of, with_outbox
+from services.annotation.principal import current_actor
 from services.annotation.relay import Bulk, Relay, Written
 from services.annotation.schema import JOURNALS
 from services.common.clock import Clock
@@ -21,14 +21,8 @@ from services.common.ids import IdSource
 from services.common.store.port import Document, DocumentStore, DuplicateError, Eq
 
 _MAX_TRIES = 50
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewEvent:
-    """An event of the write under way."""
-
-    type: EventType
-    resource: str
+# Entries carry the state before their change: more of them could outgrow the document.
+_MAX_OUTBOX = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +91,24 @@ class Resources:
         self._relay.hand(Written(collection=collection, id=new.id))
         return stored.body
 
+    async def remove(self, collection: str, id: str, event: NewEvent, project: str) -> None:
+        """Remove a document for good and tell of it; nothing happens when it is gone already.
+
+        The event is published first: a crash in between leaves a document that can be removed
+        again, and the event is told once (its id is made of the document's version).
+        """
+        stored = await self._store.get(collection, id)
+        if stored is None:
+            return
+        entry = event_document(event, stored.body["version"] + 1, self.now(), current_actor())
+        pending = outbox_of({"outbox": [*stored.body["outbox"], entry]})
+        await self._relay.publish_events(project, pending)
+        await self._store.delete(collection, id)
+
+    async def settle(self, collection: str, id: str) -> None:
+        """Return when the events of what was written to a document are published."""
+        await self._relay.publish_now(Written(collection=collection, id=id))
+
     async def made_by(self, collection: str, key: RequestKey) -> Document | None:
         """Return the document that a request made before, or None.
 
@@ -110,9 +122,16 @@ class Resources:
         return found[0].body
 
     async def create_many(
-        self, project: str, collection: str, items: Sequence[NewDocument]
+        self,
+        project: str,
+        collection: str,
+        items: Sequence[NewDocument],
+        *,
+        import_id: str = "",
     ) -> list[Document | None]:
         """Insert many documents of one project with few writes, and publish their events.
+
+        With an `import_id` the events wait until that import is committed.
 
         Returns:
             For each item the stored document, or None when its id or a unique value is taken.
@@ -129,12 +148,15 @@ class Resources:
                 "collection": collection,
                 "ids": [item.id for item in items],
                 "ord": self._next_ord(),
+                "import_id": import_id or None,
             },
         )
         outcomes = await self._store.insert_many(
             collection, [(item.id, body) for item, body in zip(items, bodies, strict=True)]
         )
         stored = [None if isinstance(one, DuplicateError) else one.body for one in outcomes]
+        if import_id:
+            return stored
         events = [event for body in stored if body is not None for event in outbox_of(body)]
         await self._relay.finish(Bulk(project=project, journal=journal, events=events))
         return stored
@@ -160,15 +182,16 @@ class Resources:
         """
         for _ in range(_MAX_TRIES):
             body = await self.get(collection, id, name)
+            if len(body["outbox"]) >= _MAX_OUTBOX:
+                await self._relay.publish_now(Written(collection=collection, id=id))
+                body = await self.get(collection, id, name)
             wanted = change(body)
             if wanted is None:
                 return body
             version = body["version"]
             now = self.now()
-            events = [
-                event_document(event.type, event.resource, version + 1, now)
-                for event in wanted.events
-            ]
+            actor = current_actor()
+            events = [event_document(event, version + 1, now, actor) for event in wanted.events]
             stored = await self._store.update(
                 collection,
                 id,
@@ -192,8 +215,8 @@ class Resources:
         )
 
     def _prepared(self, new: NewDocument, *, pending: bool) -> Document:
-        version, time = new.body["version"], new.body["created"]
-        entries = [event_document(one.type, one.resource, version, time) for one in new.events]
+        version, time, actor = new.body["version"], new.body["created"], current_actor()
+        entries = [event_document(one, version, time, actor) for one in new.events]
         body = with_outbox(new.body, entries, pending=pending)
         body["ord"] = self._next_ord()
         return body

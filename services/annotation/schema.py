@@ -13,10 +13,15 @@ CHUNKS = "snapshot_chunks"
 STREAMS = "streams"
 EVENTS = "events"
 JOURNALS = "journals"
+HISTORY = "history"
+MEMBERS = "members"
+ACCESS_TOKENS = "access_tokens"
+RULE_SETS = "rule_sets"
+IMPORTS = "imports"
 
 # The collections whose documents carry an outbox, in the order in which a relay serves them: what
 # is created earlier in the life of a project comes first.
-WITH_OUTBOX = (PROJECTS, LABELS, TASKS, PREDICTIONS, SNAPSHOTS)
+WITH_OUTBOX = (PROJECTS, LABELS, MEMBERS, RULE_SETS, TASKS, PREDICTIONS, SNAPSHOTS)
 
 _OUTBOX = Index(fields=("outbox_pending", "updated"), where={"outbox_pending": True})
 _REQUEST = Index(fields=("request_key",), unique=True)
@@ -37,7 +42,13 @@ COLLECTIONS = (
         name=TASKS,
         indexes=(
             _BY_PROJECT,
-            Index(fields=("project", "status", "ord")),
+            # Deleted tasks are in lists of their own, so `deleted` comes before the order.
+            Index(fields=("project", "deleted", "ord")),
+            Index(fields=("project", "deleted", "status", "ord")),
+            Index(fields=("project", "tags", "ord"), multi="tags"),
+            Index(fields=("project", "label_values", "ord"), multi="label_values"),
+            Index(fields=("project", "authors", "ord"), multi="authors"),
+            Index(fields=("import_id",)),
             Index(fields=("project", "external_id"), unique=True),
             _REQUEST,
             _OUTBOX,
@@ -54,6 +65,14 @@ COLLECTIONS = (
     ),
     Collection(name=SNAPSHOTS, indexes=(_BY_PROJECT, _REQUEST, _OUTBOX)),
     Collection(name=CHUNKS),
+    Collection(name=HISTORY, indexes=(Index(fields=("resource", "version")),)),
+    Collection(
+        name=MEMBERS,
+        indexes=(_BY_PROJECT, Index(fields=("user", "ord")), _OUTBOX),
+    ),
+    Collection(name=ACCESS_TOKENS, indexes=(Index(fields=("user", "ord")),)),
+    Collection(name=RULE_SETS, indexes=(_BY_PROJECT, _OUTBOX)),
+    Collection(name=IMPORTS, indexes=(Index(fields=("ord",)),)),
     Collection(name=STREAMS),
     Collection(
         name=EVENTS,
@@ -62,5 +81,5 @@ COLLECTIONS = (
             Index(fields=("event_id",), unique=True),
         ),
     ),
-    Collection(name=JOURNALS, indexes=(Index(fields=("ord",)),)),
+    Collection(name=JOURNALS, indexes=(Index(fields=("ord",)), Index(fields=("import_id", "ord")))),
 )

@@ -1,14 +1,19 @@
-"""Checking the spans of a completion or prediction, wherever they come from."""
+"""Checking the spans of a completion or prediction, wherever they come from.
+
+What else a completion says is checked by `services.annotation.contents`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from services.annotation.domain import Completion, ScoredSpan, Span
+from services.annotation.content import Content, ScoredSpan, Span
+from services.annotation.domain import Completion
 from services.common.errors import InvalidArgumentError, Reason, invalid_field
 from services.common.offsets import OffsetEncoding, from_code_points, to_code_points
-from services.common.validate import check_line
+from services.common.validate import check_count, check_line, check_text
 
 MAX_SPANS = 20_000
 MAX_TEXT = 1_000_000
@@ -17,6 +22,8 @@ MAX_LABEL = 100
 # own format, which for spans is up to twice the size of JSON.
 MAX_TASK_BYTES = 8 * 1024 * 1024
 _SPAN_BYTES = 48
+MAX_FRAGMENTS = 1_000
+MAX_ATTRIBUTES = 64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +34,9 @@ class RawSpan:
     end: int
     label: str
     id: str = ""
+    fragments: Sequence[tuple[int, int]] = ()
+    assertion: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 def checked_spans(
@@ -49,26 +59,52 @@ def checked_spans(
             with the same label and extent; REQUEST_TOO_LARGE for more than MAX_SPANS.
     """
     points = _checked_points(text, [(r.start, r.end) for r in raw], encoding, field)
-    seen: set[tuple[int, int, str]] = set()
+    seen: set[tuple[int, int, str, tuple[tuple[int, int], ...]]] = set()
     taken: set[str] = set()
+    found: list[Span] = []
     for index, (span, (start, end)) in enumerate(zip(raw, points, strict=True)):
-        check_line(span.label, f"{field}[{index}].label", 1, MAX_LABEL)
-        if (start, end, span.label) in seen:
+        place = f"{field}[{index}]"
+        check_line(span.label, f"{place}.label", 1, MAX_LABEL)
+        fragments: tuple[tuple[int, int], ...] = ()
+        attributes: tuple[tuple[str, str], ...] = ()
+        if span.fragments or span.assertion or span.attributes:
+            check_line(span.assertion, f"{place}.assertion", 0, MAX_LABEL)
+            fragments = _checked_fragments(text, span, (start, end), encoding, place)
+            attributes = checked_attributes(span.attributes, f"{place}.attributes")
+        if (start, end, span.label, fragments) in seen:
             raise invalid_field(
-                f"{field}[{index}]",
+                place,
                 f"an earlier span has the same label and extent {span.start} to {span.end}: "
                 "leave one of them out.",
             )
-        seen.add((start, end, span.label))
+        seen.add((start, end, span.label, fragments))
         if span.id:
-            check_line(span.id, f"{field}[{index}].id", 1, 100)
+            check_line(span.id, f"{place}.id", 1, 100)
             if span.id in taken:
-                raise invalid_field(f"{field}[{index}].id", "is the id of an earlier span.")
+                raise invalid_field(f"{place}.id", "is the id of an earlier span.")
             taken.add(span.id)
-    ordered = sorted(
-        ((start, end, span.label, span.id) for span, (start, end) in zip(raw, points, strict=True))
-    )
-    return tuple(_numbered(ordered, taken))
+        found.append(
+            Span(
+                start=start,
+                end=end,
+                label=span.label,
+                id=span.id,
+                fragments=fragments,
+                assertion=span.assertion,
+                attributes=attributes,
+            )
+        )
+    found.sort(key=lambda one: (one.start, one.end, one.label, one.id))
+    return tuple(_numbered(found, taken))
+
+
+def checked_attributes(attributes: Mapping[str, str], field: str) -> tuple[tuple[str, str], ...]:
+    """Return attributes of a span or region as pairs sorted by name, or raise FIELD_INVALID."""
+    check_count(attributes, field, 0, MAX_ATTRIBUTES)
+    for name, value in attributes.items():
+        check_line(name, f"{field} key", 1, 100)
+        check_text(value, f"{field}[{name[:100]}]", 0, 1_000)
+    return tuple(sorted(attributes.items()))
 
 
 def checked_scored(
@@ -105,8 +141,7 @@ def check_task_size(text: str, completions: Iterable[Completion]) -> None:
     size = len(text.encode())
     for completion in completions:
         size += 1_000
-        for span in completion.spans:
-            size += _SPAN_BYTES + len(span.label.encode()) + len(span.id.encode())
+        size += content_size(completion.content)
     if size > MAX_TASK_BYTES:
         raise InvalidArgumentError(
             Reason.REQUEST_TOO_LARGE,
@@ -114,6 +149,54 @@ def check_task_size(text: str, completions: Iterable[Completion]) -> None:
             "divide its text.",
             metadata={"limit": str(MAX_TASK_BYTES)},
         )
+
+
+def content_size(content: Content) -> int:
+    """Return about how many bytes a content takes in a document, rather more than less."""
+    size = len(content.extra.encode())
+    for span in content.spans:
+        size += _SPAN_BYTES + len(span.label.encode()) + len(span.id.encode())
+        if span.fragments or span.assertion or span.attributes:
+            size += 24 * len(span.fragments) + len(span.assertion.encode()) + 48
+            size += _pairs_size(span.attributes)
+    for region in content.regions:
+        size += 160 + len(region.id.encode()) + len(region.text.encode())
+        size += sum(len(label.encode()) + 4 for label in region.labels)
+        size += _pairs_size(region.attributes)
+    for choice in content.choices:
+        size += len(choice.name.encode()) + sum(len(one.encode()) + 4 for one in choice.values) + 16
+    for relation in content.relations:
+        size += 48 + len((relation.id + relation.source + relation.target).encode())
+        size += sum(len(label.encode()) + 4 for label in relation.labels)
+    return size
+
+
+def _pairs_size(pairs: Iterable[tuple[str, str]]) -> int:
+    return sum(len(name.encode()) + len(value.encode()) + 8 for name, value in pairs)
+
+
+def _checked_fragments(
+    text: str, span: RawSpan, extent: tuple[int, int], encoding: OffsetEncoding, place: str
+) -> tuple[tuple[int, int], ...]:
+    if not span.fragments:
+        return ()
+    field = f"{place}.fragments"
+    check_count(span.fragments, field, 2, MAX_FRAGMENTS)
+    points = _checked_points(text, span.fragments, encoding, field)
+    for index, ((_, end), (start, _)) in enumerate(itertools.pairwise(points), start=1):
+        if start <= end:
+            raise invalid_field(
+                f"{field}[{index}].start",
+                "must lie behind the piece before it, with something in between.",
+                reason=Reason.OFFSET_INVALID,
+            )
+    if (points[0][0], points[-1][1]) != extent:
+        raise invalid_field(
+            field,
+            f"must begin at start, {span.start}, and end at end, {span.end}.",
+            reason=Reason.OFFSET_INVALID,
+        )
+    return tuple(points)
 
 
 def _checked_points(
@@ -141,13 +224,21 @@ def _checked_points(
     return list(zip(points[::2], points[1::2], strict=True))
 
 
-def _numbered(ordered: Iterable[tuple[int, int, str, str]], taken: set[str]) -> Iterable[Span]:
+def _numbered(ordered: Iterable[Span], taken: set[str]) -> Iterable[Span]:
     number = 0
-    for start, end, label, given in ordered:
-        span_id = given
-        if not given:
+    for span in ordered:
+        if span.id:
+            yield span
+            continue
+        number += 1
+        while f"s{number}" in taken:
             number += 1
-            while f"s{number}" in taken:
-                number += 1
-            span_id = f"s{number}"
-        yield Span(start=start, end=end, label=label, id=span_id)
+        yield Span(
+            start=span.start,
+            end=span.end,
+            label=span.label,
+            id=f"s{number}",
+            fragments=span.fragments,
+            assertion=span.assertion,
+            attributes=span.attributes,
+        )

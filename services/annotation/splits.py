@@ -1,8 +1,8 @@
 """Dividing the examples of a snapshot, and the hash of its content. Pure functions.
 
 Examples lie in canonical order: by text, then spans, then split. So equal content has an equal
-hash wherever and in whichever order it was imported. Shuffling sorts by a hash of seed and text,
-which keeps equal texts side by side, so that they fall into the same split but for the one cut.
+hash wherever and in whichever order it was imported. What is divided are documents: the examples of
+one group, or those with one text. Shuffling sorts them by a hash of the seed and that.
 """
 
 from __future__ import annotations
@@ -11,14 +11,43 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from services.annotation.domain import Example, Given, Ratios, Split, SplitPolicy
+from services.annotation.content import Content, Span
+from services.annotation.dataset import ByTags, Example, Given, Ratios, SplitPolicy
+from services.annotation.domain import Split
+from services.annotation.stratify import stratified
 from services.common.errors import FailedPreconditionError, Reason, invalid_field
 
 _DEFAULT = Ratios(train=0.8, dev=0.1, test=0.1, seed=0)
 _GIVEN_DEV_SHARE = 0.1
+_SPLITS = (Split.TRAIN, Split.DEV, Split.TEST)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """How much a snapshot holds: examples by split, spans by label, choices by ``name=value``."""
+
+    examples: dict[str, int]
+    spans: dict[str, int]
+    choices: dict[str, int]
+
+
+def check_policy(policy: SplitPolicy, field: str) -> SplitPolicy:
+    """Return a policy that can be used, or raise FIELD_INVALID."""
+    match policy:
+        case Ratios():
+            check_ratios(policy, f"{field}.ratios")
+        case ByTags():
+            both = {*policy.train} & {*policy.dev, *policy.test} | {*policy.dev} & {*policy.test}
+            if both:
+                raise invalid_field(
+                    f"{field}.by_tags", f"{min(both)!r} stands for two splits: choose one."
+                )
+        case Given():
+            pass
+    return policy
 
 
 def check_ratios(ratios: Ratios, field: str) -> Ratios:
@@ -56,6 +85,13 @@ def divide(
             divided = _by_ratio(ordered, policy)
         case Given():
             divided = _as_given(sorted(selected, key=_canonical_with_split), policy.seed)
+        case ByTags():
+            tagged = [
+                replace(one, split=split)
+                for one in selected
+                if (split := _split_of_tags(one, policy)) is not Split.UNSPECIFIED
+            ]
+            divided = _as_given(sorted(tagged, key=_canonical_with_split), policy.seed)
     if not any(one.split is Split.TRAIN for one in divided):
         raise FailedPreconditionError(
             Reason.NO_TRAINING_DATA,
@@ -64,45 +100,107 @@ def divide(
     return sorted(divided, key=_canonical_with_split), policy
 
 
-def content_hash(labels: Sequence[str], examples: Iterable[Example]) -> str:
-    """Return ``sha256:<hex>`` over the label values and the examples (text, spans, split).
+def with_positives(
+    examples: Iterable[Example], trained: Mapping[str, frozenset[str]]
+) -> list[Example]:
+    """Return the examples with each span once for every label that it is a positive of.
 
-    Ids, authors and times are left out: they say nothing about the content.
+    Args:
+        examples: With spans as annotated.
+        trained: By label that models are trained for: the labels whose spans are its positives.
+    """
+    of: dict[str, list[str]] = {}
+    for label, positives in trained.items():
+        for one in positives:
+            of.setdefault(one, []).append(label)
+    if all(labels == [value] for value, labels in of.items()):
+        return list(examples)
+    return [replace(one, content=_expanded(one.content, of)) for one in examples]
+
+
+def content_hash(labels: Sequence[str], examples: Iterable[Example]) -> str:
+    """Return ``sha256:<hex>`` over the label values and the examples.
+
+    Of an example these count: text, spans, choices, relations and split. Ids, authors and times
+    are left out: they say nothing about the content.
     """
     digest = hashlib.sha256(_line(sorted(labels)))
     for one in examples:
-        spans = sorted([span.start, span.end, span.label] for span in one.spans)
-        digest.update(_line([one.text, spans, one.split.value]))
+        digest.update(_line([one.text, *_hashed(one.content), one.split.value]))
     return f"sha256:{digest.hexdigest()}"
 
 
-def counts(
-    labels: Sequence[str], examples: Sequence[Example]
-) -> tuple[dict[str, int], dict[str, int]]:
-    """Return the number of examples by split, and of spans by label; labels without any have 0."""
+def example_hash(example: Example) -> bytes:
+    """Return a hash that differs for examples whose completion, content or split differs."""
+    content = [example.completion, example.text, *_hashed(example.content), example.split.value]
+    return hashlib.sha256(_line(content)).digest()
+
+
+def counts(labels: Sequence[str], examples: Sequence[Example]) -> Counts:
+    """Count what a snapshot holds; labels and splits without any have 0."""
     by_split = Counter(one.split.value for one in examples)
     by_label = Counter(span.label for one in examples for span in one.spans)
-    splits = (Split.TRAIN, Split.DEV, Split.TEST)
-    return (
-        {split.value: by_split[split.value] for split in splits},
-        {label: by_label[label] for label in labels},
+    by_choice = Counter(
+        f"{choices.name}={value}"
+        for one in examples
+        for choices in one.content.choices
+        for value in choices.values
+    )
+    return Counts(
+        examples={split.value: by_split[split.value] for split in _SPLITS},
+        spans={label: by_label[label] for label in labels},
+        choices=dict(sorted(by_choice.items())),
     )
 
 
 def _by_ratio(ordered: Sequence[Example], ratios: Ratios) -> list[Example]:
-    shuffled = sorted(ordered, key=lambda one: _shuffle_key(one, ratios.seed))
-    test = _share(ratios.test, len(shuffled))
-    dev = _share(ratios.dev, len(shuffled))
+    documents = _documents(ordered, ratios.seed)
+    total = len(ordered)
+    test, dev = _share(ratios.test, total), _share(ratios.dev, total)
+    if ratios.stratify:
+        sizes = {Split.TRAIN: total - test - dev, Split.DEV: dev, Split.TEST: test}
+        splits = stratified(documents, sizes)
+    else:
+        splits = _cut(documents, dev, test)
     return [
-        replace(one, split=_at(place, len(shuffled), dev, test))
-        for place, one in enumerate(shuffled)
+        replace(one, split=split)
+        for document, split in zip(documents, splits, strict=True)
+        for one in document
     ]
 
 
-def _at(place: int, total: int, dev: int, test: int) -> Split:
-    if place >= total - test:
-        return Split.TEST
-    return Split.DEV if place >= total - test - dev else Split.TRAIN
+def _cut(documents: Sequence[Sequence[Example]], dev: int, test: int) -> list[Split]:
+    """Give whole documents to test from the end, then to dev, then to train."""
+    splits = [Split.TRAIN] * len(documents)
+    place = len(documents)
+    for split, wanted in ((Split.TEST, test), (Split.DEV, dev)):
+        held = 0
+        # The first document stays for training.
+        while held < wanted and place > 1:
+            place -= 1
+            splits[place] = split
+            held += len(documents[place])
+    return splits
+
+
+def _documents(ordered: Sequence[Example], seed: int) -> list[list[Example]]:
+    """Return the examples by document, shuffled."""
+    by_key: dict[tuple[bytes, str], list[Example]] = {}
+    for one in ordered:
+        by_key.setdefault((_shuffle_key(one, seed), one.group or one.text), []).append(one)
+    return [by_key[key] for key in sorted(by_key)]
+
+
+def _split_of_tags(example: Example, policy: ByTags) -> Split:
+    tags = set(example.tags)
+    for wanted, split in (
+        (policy.test or ("Test",), Split.TEST),
+        (policy.dev, Split.DEV),
+        (policy.train or ("Train",), Split.TRAIN),
+    ):
+        if tags.intersection(wanted):
+            return split
+    return Split.UNSPECIFIED
 
 
 def _share(share: float, total: int) -> int:
@@ -123,12 +221,15 @@ def _as_given(ordered: Sequence[Example], seed: int) -> list[Example]:
     others = [one for one in ordered if one.split is not Split.TRAIN]
     if any(one.split is Split.DEV for one in others) or len(train) < 2:
         return [*train, *others]
-    shuffled = sorted(train, key=lambda one: _shuffle_key(one, seed))
-    dev = max(1, round(_GIVEN_DEV_SHARE * len(shuffled)))
+    documents = _documents(train, seed)
+    splits = _cut(documents, max(1, round(_GIVEN_DEV_SHARE * len(train))), 0)
     return [
         *others,
-        *shuffled[:-dev],
-        *(replace(one, split=Split.DEV) for one in shuffled[-dev:]),
+        *(
+            replace(one, split=split)
+            for document, split in zip(documents, splits, strict=True)
+            for one in document
+        ),
     ]
 
 
@@ -141,7 +242,54 @@ def _canonical_with_split(example: Example) -> tuple[str, list[tuple[int, int, s
 
 
 def _shuffle_key(example: Example, seed: int) -> bytes:
-    return hashlib.sha256(f"{seed}\n{example.text}".encode()).digest()
+    return hashlib.sha256(f"{seed}\n{example.group or example.text}".encode()).digest()
+
+
+def _expanded(content: Content, of: Mapping[str, Sequence[str]]) -> Content:
+    spans: list[Span] = []
+    seen: set[tuple[int, int, str, tuple[tuple[int, int], ...]]] = set()
+    # An alias has no entry of its own: its relations go to the span that stands for it.
+    ends: dict[str, str] = {}
+    for span in content.spans:
+        for label in of.get(span.label, ()):
+            key = (span.start, span.end, label, span.fragments)
+            if key in seen:
+                continue
+            seen.add(key)
+            own = label == span.label
+            spans.append(span if own else replace(span, label=label, id=f"{span.id}+{label}"))
+            if own or span.id not in ends:
+                ends[span.id] = spans[-1].id
+    relations = tuple(
+        replace(one, source=ends[one.source], target=ends[one.target])
+        for one in content.relations
+        if one.source in ends and one.target in ends
+    )
+    spans.sort(key=lambda one: (one.start, one.end, one.label, one.id))
+    return replace(content, spans=tuple(spans), relations=relations)
+
+
+def _hashed(content: Content) -> list[object]:
+    """Return what counts of a content. One with plain spans only hashes as it always did."""
+    place = {
+        span.id: [span.start, span.end, span.label, *(list(one) for one in span.fragments)]
+        for span in content.spans
+    }
+    spans: list[list[object]] = []
+    for span in sorted(content.spans, key=lambda one: (one.start, one.end, one.label)):
+        stored: list[object] = [span.start, span.end, span.label]
+        if span.fragments or span.assertion or span.attributes:
+            stored.append([span.fragments, span.assertion, span.attributes])
+        spans.append(stored)
+    hashed: list[object] = [spans]
+    if content.choices or content.relations:
+        relations = [
+            [place.get(one.source), place.get(one.target), sorted(one.labels), one.direction]
+            for one in content.relations
+        ]
+        hashed.append([[one.name, sorted(one.values)] for one in content.choices])
+        hashed.append(sorted(relations, key=_line))
+    return hashed
 
 
 def _line(value: object) -> bytes:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hmac
 import os
+import re
 import secrets
 import stat
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
-from services.common.errors import Reason, UnauthenticatedError
+from services.common.errors import Reason, UnauthenticatedError, invalid_field
 
 _SCHEME = "bearer"
+USER_KEY = "spanloop-user"
+_USER = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
 class Access(Enum):
@@ -33,6 +36,25 @@ class TokenFileError(Exception):
     """The token file cannot be used; the message says what to do."""
 
 
+class UserTokens(Protocol):
+    """Where tokens of users are known, besides the one that the services share."""
+
+    async def user_of(self, token: str) -> str | None:
+        """Return the id of the user whose token this is, or None."""
+        ...
+
+
+def check_user_id(user: str, field: str) -> str:
+    """Return the id of a user, or raise FIELD_INVALID."""
+    if not _USER.fullmatch(user):
+        raise invalid_field(
+            field,
+            "must be the id of a user: 1 to 63 of a-z, 0-9, '-', '_' and '.', first a letter or "
+            "digit.",
+        )
+    return user
+
+
 class TokenChecker:
     """Compares the token of a call with the one that the service accepts."""
 
@@ -49,16 +71,55 @@ class TokenChecker:
             UnauthenticatedError: CREDENTIALS_MISSING when there is no bearer token at all,
                 CREDENTIALS_INVALID when it is another one.
         """
-        scheme, _, token = (authorization or "").strip().partition(" ")
-        if scheme.lower() != _SCHEME or not token.strip():
+        if not self._is_shared(_bearer(authorization)):
+            raise _unknown_token()
+
+    async def user(
+        self, authorization: str | None, on_behalf_of: str, users: UserTokens | None
+    ) -> str:
+        """Return the user that a call is made by or for; empty for the services themselves.
+
+        Args:
+            authorization: Value of the ``authorization`` metadata.
+            on_behalf_of: Value of the ``spanloop-user`` metadata: whom a holder of the shared
+                token acts for; empty when it was not sent.
+            users: Where tokens of users are known, if this service has such.
+
+        Raises:
+            UnauthenticatedError: As `check`; CREDENTIALS_INVALID also when a user's own token
+                comes with another user's id.
+        """
+        token = _bearer(authorization)
+        if self._is_shared(token):
+            return check_user_id(on_behalf_of, USER_KEY) if on_behalf_of else ""
+        user = None if users is None else await users.user_of(token)
+        if user is None:
+            raise _unknown_token()
+        if on_behalf_of not in {"", user}:
             raise UnauthenticatedError(
-                Reason.CREDENTIALS_MISSING,
-                "Send the service's token as metadata `authorization: Bearer <token>`.",
+                Reason.CREDENTIALS_INVALID,
+                f"Only the services' shared token may act for others: leave {USER_KEY} out.",
             )
-        if not hmac.compare_digest(token.strip().encode(), self._token):
-            raise UnauthenticatedError(
-                Reason.CREDENTIALS_INVALID, "The bearer token is not the one of this service."
-            )
+        return user
+
+    def _is_shared(self, token: str) -> bool:
+        return hmac.compare_digest(token.encode(), self._token)
+
+
+def _bearer(authorization: str | None) -> str:
+    scheme, _, token = (authorization or "").strip().partition(" ")
+    if scheme.lower() != _SCHEME or not token.strip():
+        raise UnauthenticatedError(
+            Reason.CREDENTIALS_MISSING,
+            "Send the service's token as metadata `authorization: Bearer <token>`.",
+        )
+    return token.strip()
+
+
+def _unknown_token() -> UnauthenticatedError:
+    return UnauthenticatedError(
+        Reason.CREDENTIALS_INVALID, "The bearer token is not one that this service accepts."
+    )
 
 
 def load_or_create_token(path: Path) -> str:

@@ -22,12 +22,14 @@ class CallInfo:
         caller: Who calls: the common name of its TLS client certificate, else ``token``, else
             ``anonymous``; ``background`` outside of any call.
         deadline: When the caller stops waiting, on the clock of `time.monotonic`; None: never.
+        user: The user that the call is made by or for; empty when it is the services' own.
     """
 
     method: str
     request_id: str
     caller: str
     deadline: float | None
+    user: str = ""
 
     def remaining(self) -> float | None:
         """Return the seconds left, never less than 0; None without a deadline."""

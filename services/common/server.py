@@ -173,7 +173,7 @@ async def serve(settings: SettingsT, build: BuildFn[SettingsT]) -> AsyncIterator
                 RequestLog(),
                 ErrorMapping(),
                 drain,
-                Authentication(rules, TokenChecker(token)),
+                Authentication(rules, TokenChecker(token), wiring.users),
                 Concurrency(settings.max_concurrent_rpcs),
                 Deadlines(settings.default_deadline_seconds),
             ],

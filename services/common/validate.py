@@ -32,7 +32,8 @@ def check_line(value: str, field: str, min: int = 0, max: int = 200) -> str:
     check_text(value, field, min, max)
     if value != value.strip():
         raise invalid_field(field, "must not begin or end with a blank.")
-    if any(unicodedata.category(char) == "Cc" for char in value):
+    # What can be printed holds none; the rest is looked at closely, as it is rare.
+    if not value.isprintable() and any(unicodedata.category(char) == "Cc" for char in value):
         raise invalid_field(field, "must not hold control characters.")
     return value
 

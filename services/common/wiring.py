@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 from grpc import aio
 from prometheus_client import CollectorRegistry
 
-from services.common.auth import AccessRules
+from services.common.auth import AccessRules, UserTokens
 from services.common.settings import ServiceSettings
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
@@ -47,6 +47,7 @@ class Wiring:
             refuses calls; failures are logged.
         checks: Each raises while the service cannot work (``store.ping``); health is NOT_SERVING
             until all pass again.
+        users: Where the tokens of users are known; None: only the shared token is accepted.
         metrics: Where the service registers metrics of its own.
     """
 
@@ -55,6 +56,7 @@ class Wiring:
     background: Sequence[BackgroundTask] = ()
     on_drain: Sequence[Callable[[], Awaitable[None]]] = ()
     checks: Sequence[Callable[[], Awaitable[None]]] = ()
+    users: UserTokens | None = None
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
 
 

@@ -26,6 +26,7 @@ from services.inference.handlers.jobs import JobHandlers
 from services.inference.handlers.predict import Predictor
 from services.inference.manager import Backoff, GenerationManager
 from services.inference.metrics import ServingMetrics
+from services.inference.naming import ConfigNaming
 from services.inference.peers import AnnotationPeer, RegistryPeer
 from services.inference.pins import PinnedModels, PinResolver
 from services.inference.ports import Annotation, Registry
@@ -139,6 +140,7 @@ async def build(
             ),
             execution_provider=providers[0],
         )
+        naming = ConfigNaming(manager, annotation)
         metrics = CollectorRegistry()
         metrics.register(ServingMetrics(manager, batcher))
         yield Wiring(
@@ -156,6 +158,7 @@ async def build(
             background=[
                 BackgroundTask(name="deployment-source", run=source.run),
                 BackgroundTask(name="preannotation", run=runner.run),
+                BackgroundTask(name="config-naming", run=naming.run),
             ],
             # No check of the store: predictions need none, and a balancer that follows health must
             # not take every server away while only the database is. Jobs answer UNAVAILABLE then.

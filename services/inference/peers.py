@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import grpc
@@ -14,7 +14,8 @@ from services.common.errors import Reason, ResourceExhaustedError
 from services.inference import convert
 from services.inference.domain import DeploymentRevision, ModelVersion, TaskPage, TaskPrediction
 from spanloop.annotation.v1 import annotation_service_pb2 as annotation_pb
-from spanloop.annotation.v1 import annotation_service_pb2_grpc, task_pb2
+from spanloop.annotation.v1 import annotation_service_pb2_grpc, labeling_service_pb2_grpc, task_pb2
+from spanloop.annotation.v1 import labeling_service_pb2 as labeling_pb
 from spanloop.registry.v1 import registry_service_pb2 as registry_pb
 from spanloop.registry.v1 import registry_service_pb2_grpc
 
@@ -74,6 +75,7 @@ class AnnotationPeer:
     def __init__(self, channel: aio.Channel) -> None:
         """Call through a channel that carries the token."""
         self._stub = annotation_service_pb2_grpc.AnnotationServiceStub(channel)
+        self._labeling = labeling_service_pb2_grpc.LabelingServiceStub(channel)
 
     async def open_tasks(self, project: str, cursor: str, page_size: int) -> TaskPage:
         """See `Annotation.open_tasks`."""
@@ -98,6 +100,13 @@ class AnnotationPeer:
         with peer_errors(_ANNOTATION):
             response = await self._stub.WritePredictions(request)
         return response.written, response.unchanged
+
+    async def assign_models(self, project: str, models: Mapping[str, str]) -> bool:
+        """See `Annotation.assign_models`."""
+        request = labeling_pb.AssignModelsRequest(parent=f"projects/{project}", label_models=models)
+        with peer_errors(_ANNOTATION):
+            response = await self._labeling.AssignModels(request)
+        return bool(response.changed)
 
 
 @contextmanager

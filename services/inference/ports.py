@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from services.inference.domain import DeploymentRevision, ModelVersion, TaskPage, TaskPrediction
@@ -57,4 +57,19 @@ class Annotation(Protocol):
         self, project: str, predictions: Sequence[TaskPrediction]
     ) -> tuple[int, int]:
         """Store predictions; return how many were new and how many were there already."""
+        ...
+
+    async def assign_models(self, project: str, models: Mapping[str, str]) -> bool:
+        """Name in the project's labelling config the models that serve its labels.
+
+        Args:
+            project: Id of the project.
+            models: By label value: the name of a model version, without its project.
+
+        Returns:
+            Whether the config was changed.
+
+        Raises:
+            NotFoundError: There is no such project.
+        """
         ...

@@ -126,20 +126,24 @@ async def test_bad_lines_are_refused_one_by_one(client: AnnotationClient) -> Non
         (4, "REQUEST_MALFORMED", ""),
         (5, "LINE_TOO_LONG", ""),
     ]
-    broken = await client.load(parent, b"Ada\tB-y\n\nBob\nmet\tO\n\nCy\tO\n")
+    broken = await client.load(
+        parent, b"Ada\tB-y\n\nBob\nmet\tO\n\nCy\tO\n", format=pb.TASK_FORMAT_CONLL
+    )
     assert (broken.imported_tasks, broken.refused_tasks) == (1, 2)
     assert [(error.line, error.reason) for error in broken.errors] == [
         (1, "LABEL_UNKNOWN"),
         (3, "FIELD_INVALID"),
     ]
     assert "tab" in broken.errors[1].message
-    bulk = await client.load(parent, b"x\n\n" * 1_500)
+    bulk = await client.load(parent, b"x\n\n" * 1_500, format=pb.TASK_FORMAT_CONLL)
     assert (bulk.refused_tasks, len(bulk.errors)) == (1_500, 1_000)
 
 
 async def test_a_line_of_ten_megabytes(client: AnnotationClient) -> None:
     parent = await client.project("p")
-    report = await client.load(parent, b"x" * 10_000_000, chunk=1024 * 1024)
+    report = await client.load(
+        parent, b"x" * 10_000_000, chunk=1024 * 1024, format=pb.TASK_FORMAT_JSONL
+    )
     assert [(error.line, error.reason) for error in report.errors] == [(1, "LINE_TOO_LONG")]
     assert report.imported_tasks == 0
 
@@ -166,7 +170,7 @@ async def test_bad_import_streams(client: AnnotationClient) -> None:
             await client.stub.ImportTasks(iter(messages))
     for field, fields in (
         ("header.parent", {"parent": "p"}),
-        ("header.format", {"format": 9}),
+        ("header.format", {"format": 99}),
         ("header.split", {"split": 9}),
         ("header.offset_encoding", {"offset_encoding": 9}),
         ("header.author", {"author": "a" * 201}),
@@ -192,7 +196,7 @@ async def test_a_file_beyond_the_limit(tmp_path: Path) -> None:
 async def test_bad_exports(client: AnnotationClient) -> None:
     parent = await client.project("p")
     with refused(INVALID, Reason.FIELD_INVALID, field="format"):
-        await client.dump(parent, format=9)
+        await client.dump(parent, format=99)
     with refused(INVALID, Reason.FIELD_INVALID, field="status"):
         await client.dump(parent, status=9)
     with refused(grpc.StatusCode.NOT_FOUND, Reason.RESOURCE_NOT_FOUND):

@@ -140,7 +140,7 @@ async def test_labels(client: AnnotationClient) -> None:
     assert (changed.description, changed.value) == ("Titles.", "creative-work")
     with refused(grpc.StatusCode.ABORTED, Reason.ETAG_MISMATCH, resource=label.name):
         await client.stub.UpdateLabel(update)
-    update.update_mask.paths[:] = ["value"]
+    update.update_mask.paths[:] = ["create_time"]
     with refused(INVALID, Reason.FIELD_INVALID, field="update_mask"):
         await client.stub.UpdateLabel(update)
     listed = await client.stub.ListLabels(pb.ListLabelsRequest(parent=parent))

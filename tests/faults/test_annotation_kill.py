@@ -16,7 +16,6 @@ from services.annotation.schema import COLLECTIONS, WITH_OUTBOX
 from services.common.channels import PeerSettings, open_peer
 from services.common.store.port import Eq
 from services.common.store.sqlite import SqliteStore
-from spanloop.annotation.v1 import annotation_service_pb2 as pb
 from spanloop.annotation.v1.event_pb2 import Event
 from spanloop.annotation.v1.task_pb2 import TASK_STATUS_SUBMITTED
 from tests.support.annotation import AnnotationClient, kind
@@ -55,6 +54,8 @@ async def server(folder: Path) -> AsyncIterator[Server]:
             "SPANLOOP_ANNOTATION_LISTEN": "127.0.0.1:0",
             "SPANLOOP_ANNOTATION_PORT_FILE": str(port_file),
             "SPANLOOP_ANNOTATION_IMPORT_BATCH_TASKS": "50",
+            "SPANLOOP_ANNOTATION_IMPORT_STALE_SECONDS": "2",
+            "SPANLOOP_ANNOTATION_RELAY_INTERVAL_SECONDS": "0.5",
         },
     )
     try:
@@ -102,14 +103,14 @@ async def nothing_pending(folder: Path) -> None:
 
 @pytest.mark.parametrize("batches", [1, 7])
 async def test_killed_in_the_middle_of_an_import(tmp_path: Path, batches: int) -> None:
-    total = 1_000
+    total = 20_000
     data = b"".join(b"word%d\tB-x\n\n" % number for number in range(total))
     async with server(tmp_path) as first:
         parent = await first.client.project("p", "x")
         done = await first.client.load(parent, b"before\tO\n", source_name="before")
         assert done.imported_tasks == 1
-        stored = asyncio.create_task(half(first.client, parent, data))
-        while len(await first.client.tasks(parent)) <= batches * 50:
+        stored = asyncio.create_task(first.client.load(parent, data, source_name="file"))
+        while await first.client.count(parent) <= batches * 50:
             assert not stored.done()
         await first.kill()
         with pytest.raises(aio.AioRpcError):
@@ -123,22 +124,35 @@ async def test_killed_in_the_middle_of_an_import(tmp_path: Path, batches: int) -
         report = await client.load(parent, data, source_name="file")
         assert report.imported_tasks + report.unchanged_tasks == total
         assert report.unchanged_tasks == len(texts) - 1
-        assert len(await client.tasks(parent)) == total + 1
+        assert await client.count(parent) == total + 1
         await check_events(client, parent)
         await nothing_pending(tmp_path)
 
 
-async def half(client: AnnotationClient, parent: str, data: bytes) -> pb.ImportTasksResponse:
-    """Import a file of which only the first half ever arrives."""
-
-    async def messages() -> AsyncIterator[pb.ImportTasksRequest]:
-        header = pb.ImportTasksHeader(parent=parent, source_name="file")
-        yield pb.ImportTasksRequest(header=header)
-        for start in range(0, len(data) // 2, 512):
-            yield pb.ImportTasksRequest(chunk=data[start : start + 512])
-        await asyncio.Event().wait()
-
-    return await client.stub.ImportTasks(messages())
+async def test_killed_in_the_middle_of_an_atomic_import(tmp_path: Path) -> None:
+    total = 20_000
+    data = b"".join(b"word%d\tB-x\n\n" % number for number in range(total))
+    async with server(tmp_path) as first:
+        parent = await first.client.project("p", "x")
+        await first.client.load(parent, b"before\tO\n", source_name="before")
+        wanted = {"source_name": "file", "atomic": True}
+        stored = asyncio.create_task(first.client.load(parent, data, **wanted))
+        while await first.client.count(parent) <= 100:
+            assert not stored.done()
+        await first.kill()
+        with pytest.raises(aio.AioRpcError):
+            await stored
+    async with server(tmp_path) as second:
+        client = second.client
+        async with asyncio.timeout(60):
+            while await client.count(parent) > 1:  # noqa: ASYNC110 - the sweep is not told of
+                await asyncio.sleep(0.2)
+        # Nobody ever heard of what was undone.
+        assert len(await check_events(client, parent)) == 4
+        report = await client.load(parent, data, **wanted)
+        assert report.imported_tasks == total
+        assert await client.count(parent) == total + 1
+        await check_events(client, parent)
 
 
 async def test_killed_in_the_middle_of_submissions(tmp_path: Path) -> None:

@@ -15,8 +15,15 @@ from services.annotation.bootstrap import build
 from services.annotation.config import AnnotationSettings
 from services.common.errors import Reason
 from services.common.grpc_status import received_error
+from spanloop.annotation.v1 import (
+    agreement_service_pb2_grpc,
+    annotation_service_pb2_grpc,
+    history_service_pb2_grpc,
+    labeling_service_pb2_grpc,
+    member_service_pb2_grpc,
+    rule_service_pb2_grpc,
+)
 from spanloop.annotation.v1 import annotation_service_pb2 as pb
-from spanloop.annotation.v1 import annotation_service_pb2_grpc
 from spanloop.annotation.v1.completion_pb2 import Completion
 from spanloop.annotation.v1.event_pb2 import Event, EventType
 from spanloop.annotation.v1.label_pb2 import Label
@@ -31,7 +38,13 @@ class AnnotationClient:
     """The stub, and the steps that most tests begin with."""
 
     def __init__(self, channel: aio.Channel) -> None:
+        self.channel = channel
         self.stub = annotation_service_pb2_grpc.AnnotationServiceStub(channel)
+        self.labeling = labeling_service_pb2_grpc.LabelingServiceStub(channel)
+        self.members = member_service_pb2_grpc.MemberServiceStub(channel)
+        self.history = history_service_pb2_grpc.HistoryServiceStub(channel)
+        self.agreement = agreement_service_pb2_grpc.AgreementServiceStub(channel)
+        self.rules = rule_service_pb2_grpc.RuleServiceStub(channel)
 
     async def project(self, id: str = "p", *labels: str) -> str:
         answer = await self.stub.CreateProject(pb.CreateProjectRequest(project_id=id))
@@ -81,6 +94,10 @@ class AnnotationClient:
         async for piece in self.stub.ExportTasks(pb.ExportTasksRequest(parent=parent, **fields)):
             data += piece.chunk
         return data, piece.exported_tasks, piece.omitted_spans
+
+    async def count(self, parent: str) -> int:
+        request = pb.GetProjectRequest(name=parent)
+        return int((await self.stub.GetProject(request)).project.task_count)
 
     async def tasks(self, parent: str, **fields: object) -> list[Task]:
         found: list[Task] = []

@@ -9,23 +9,38 @@ import pytest
 from google.protobuf.descriptor import FileDescriptor
 
 from services.common.auth import Access
-from spanloop.annotation.v1 import annotation_service_pb2
+from spanloop.annotation.v1 import (
+    agreement_service_pb2,
+    annotation_service_pb2,
+    history_service_pb2,
+    labeling_service_pb2,
+    member_service_pb2,
+    rule_service_pb2,
+)
 from spanloop.inference.v1 import inference_service_pb2
 from spanloop.registry.v1 import registry_service_pb2
 from spanloop.trainer.v1 import trainer_service_pb2
 
-CONTRACTS: dict[str, ModuleType] = {
-    "annotation": annotation_service_pb2,
-    "trainer": trainer_service_pb2,
-    "registry": registry_service_pb2,
-    "inference": inference_service_pb2,
+CONTRACTS: dict[str, tuple[ModuleType, ...]] = {
+    "annotation": (
+        agreement_service_pb2,
+        annotation_service_pb2,
+        history_service_pb2,
+        labeling_service_pb2,
+        member_service_pb2,
+        rule_service_pb2,
+    ),
+    "trainer": (trainer_service_pb2,),
+    "registry": (registry_service_pb2,),
+    "inference": (inference_service_pb2,),
 }
 
 
-def methods(contract: ModuleType) -> set[str]:
-    file: FileDescriptor = contract.DESCRIPTOR
+def methods(contracts: tuple[ModuleType, ...]) -> set[str]:
+    files: list[FileDescriptor] = [contract.DESCRIPTOR for contract in contracts]
     return {
         f"/{service.full_name}/{method.name}"
+        for file in files
         for service in file.services_by_name.values()
         for method in service.methods
     }

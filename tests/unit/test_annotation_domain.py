@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,13 +12,13 @@ from hypothesis import strategies as st
 
 from services.annotation import completion_state
 from services.annotation.completion_state import Move, transition
+from services.annotation.content import Content, Span
+from services.annotation.dataset import Example, Given, Ratios
 from services.annotation.domain import (
+    Completion,
     CompletionState,
     EventType,
-    Example,
-    Given,
-    Ratios,
-    Span,
+    Review,
     Split,
     TaskStatus,
     status_of,
@@ -47,6 +48,21 @@ def test_every_move_is_allowed_or_refused_as_drawn(
         (CompletionState.DRAFT, Move.EDIT): CompletionState.DRAFT,
         (CompletionState.DRAFT, Move.SUBMIT): CompletionState.SUBMITTED,
         (CompletionState.SUBMITTED, Move.EDIT): CompletionState.SUBMITTED,
+        (None, Move.CREATE_ACCEPTED): CompletionState.ACCEPTED,
+        (None, Move.CREATE_REJECTED): CompletionState.REJECTED,
+        (CompletionState.ACCEPTED, Move.EDIT): CompletionState.SUBMITTED,
+        (CompletionState.REJECTED, Move.EDIT): CompletionState.REJECTED,
+        (CompletionState.DRAFT, Move.RESTORE): CompletionState.DRAFT,
+        (CompletionState.SUBMITTED, Move.RESTORE): CompletionState.SUBMITTED,
+        (CompletionState.ACCEPTED, Move.RESTORE): CompletionState.SUBMITTED,
+        (CompletionState.REJECTED, Move.RESTORE): CompletionState.REJECTED,
+        (CompletionState.REJECTED, Move.SUBMIT): CompletionState.SUBMITTED,
+        (CompletionState.SUBMITTED, Move.ACCEPT): CompletionState.ACCEPTED,
+        (CompletionState.REJECTED, Move.ACCEPT): CompletionState.ACCEPTED,
+        (CompletionState.SUBMITTED, Move.REJECT): CompletionState.REJECTED,
+        (CompletionState.ACCEPTED, Move.REJECT): CompletionState.REJECTED,
+        (CompletionState.ACCEPTED, Move.WITHDRAW): CompletionState.SUBMITTED,
+        (CompletionState.REJECTED, Move.WITHDRAW): CompletionState.SUBMITTED,
     }
     if (state, move) in drawn:
         assert transition(state, move)[0] is drawn[state, move]
@@ -56,35 +72,81 @@ def test_every_move_is_allowed_or_refused_as_drawn(
         assert caught.value.reason is Reason.STATE_CONFLICT
 
 
-@given(st.booleans(), st.lists(st.sampled_from(["edit", "submit"]), max_size=8))
-def test_any_course_of_a_completion(submitted: bool, steps: list[str]) -> None:
-    one, event = completion_state.begin(
-        id="c", author="a", spans=(), copied_from="", submit=submitted, now=1
+_STEPS = ["edit", "submit", "accept", "reject", "withdraw", "star", "unstar", "delete", "undelete"]
+
+
+def taken(one: Completion, step: str, now: int) -> tuple[Completion, EventType] | None:
+    match step:
+        case "edit":
+            return completion_state.edit(one, Content(), 1.0, now)
+        case "submit":
+            return completion_state.submit(one, now)
+        case "accept" | "reject" | "withdraw":
+            move = {"accept": Move.ACCEPT, "reject": Move.REJECT, "withdraw": Move.WITHDRAW}[step]
+            return completion_state.review(one, move, "rev", "why", now)
+        case "star" | "unstar":
+            return completion_state.star(one, step == "star", now)
+        case "delete":
+            return completion_state.delete(one, now)
+        case _:
+            return completion_state.undelete(one, now)
+
+
+@given(st.sampled_from(CompletionState), st.lists(st.sampled_from(_STEPS), max_size=12))
+def test_any_course_of_a_completion(state: CompletionState, steps: list[str]) -> None:
+    one, _ = completion_state.begin(
+        id="c",
+        author="a",
+        content=Content(),
+        copied_from="",
+        state=state,
+        now=1,
+        review=Review(reviewer="rev", comment="", time=1),
+        ground_truth=True,
     )
-    events = [event]
-    for now, step in enumerate(steps, start=2):
+    for now, step in enumerate(steps, start=1):
         before = one
         try:
-            if step == "submit":
-                one, event = completion_state.submit(one, now)
-            else:
-                one, event = completion_state.edit(one, (), now)
+            found = taken(one, step, now + 1)
         except FailedPreconditionError:
-            assert step == "submit"
-            assert before.state is CompletionState.SUBMITTED
+            assert before == one
             continue
-        events.append(event)
+        if found is None:
+            assert step in {"star", "unstar"}
+            continue
+        one, _ = found
         assert one.version == before.version + 1
-        assert not (before.state is CompletionState.SUBMITTED and one.state is not before.state)
-        assert before.submitted in (None, one.submitted)
-    # Handed in at most once, and then it has the time of it.
-    assert events.count(EventType.COMPLETION_SUBMITTED) == (one.submitted is not None)
-    assert (one.submitted is not None) == (one.state is CompletionState.SUBMITTED)
-    wanted = (
-        TaskStatus.SUBMITTED if one.state is CompletionState.SUBMITTED else TaskStatus.IN_PROGRESS
-    )
-    assert status_of((one,)) is wanted
-    assert status_of(()) is TaskStatus.INCOMPLETE
+        assert one.updated == now + 1
+        # Nothing but undeleting is done to a deleted one.
+        assert before.deleted is None or step == "undelete"
+        reviewed = {CompletionState.ACCEPTED, CompletionState.REJECTED}
+        assert (one.review is not None) == (one.state in reviewed)
+        if one.ground_truth:
+            assert one.handed_in
+        # Once handed in it never is a draft again, and it has the time of it.
+        assert (one.submitted is None) == (one.state is CompletionState.DRAFT)
+        assert before.state is CompletionState.DRAFT or one.state is not CompletionState.DRAFT
+
+
+def test_what_a_task_s_status_follows_from() -> None:
+    def made(state: CompletionState, deleted: int | None = None) -> Completion:
+        one, _ = completion_state.begin(
+            id="c", author="a", content=Content(), copied_from="", state=state, now=1
+        )
+        return replace(one, deleted=deleted)
+
+    draft, submitted, accepted, rejected = map(made, CompletionState)
+    gone = made(CompletionState.ACCEPTED, deleted=2)
+    for completions, wanted in (
+        ((), TaskStatus.INCOMPLETE),
+        ((gone,), TaskStatus.INCOMPLETE),
+        ((draft,), TaskStatus.IN_PROGRESS),
+        ((draft, rejected), TaskStatus.TO_CORRECT),
+        ((draft, rejected, submitted), TaskStatus.SUBMITTED),
+        ((draft, rejected, submitted, accepted), TaskStatus.REVIEWED),
+        ((submitted, gone), TaskStatus.SUBMITTED),
+    ):
+        assert status_of(completions) is wanted
 
 
 def test_etags_fit_one_resource_at_one_version() -> None:
@@ -122,7 +184,12 @@ def test_bounds_of_spans_and_tasks() -> None:
     assert caught.value.reason is Reason.REQUEST_TOO_LARGE
     spans = tuple(Span(start=0, end=1, label="ü" * 100, id="x" * 100) for _ in range(20_000))
     one, _ = completion_state.begin(
-        id="c", author="a", spans=spans, copied_from="", submit=False, now=1
+        id="c",
+        author="a",
+        content=Content(spans=spans),
+        copied_from="",
+        state=CompletionState.DRAFT,
+        now=1,
     )
     check_task_size("a", [one])
     with pytest.raises(InvalidArgumentError) as caught:
@@ -134,7 +201,9 @@ def example(text: str, split: Split = Split.UNSPECIFIED, *spans: tuple[int, int,
     made = tuple(
         Span(start=s, end=e, label=label, id=str(n)) for n, (s, e, label) in enumerate(spans)
     )
-    return Example(task=f"t-{text}", completion="c", text=text, spans=made, split=split)
+    return Example(
+        task=f"t-{text}", completion="c", text=text, content=Content(spans=made), split=split
+    )
 
 
 def sizes(examples: list[Example]) -> dict[str, int]:
@@ -228,7 +297,6 @@ def test_the_hash_knows_content_not_order_nor_ids(
 
 def test_counts_name_every_split_and_label() -> None:
     examples = [example("a", Split.TRAIN, (0, 1, "x")), example("b", Split.DEV, (0, 1, "x"))]
-    assert counts(["x", "y"], examples) == (
-        {"train": 1, "dev": 1, "test": 0},
-        {"x": 2, "y": 0},
-    )
+    counted = counts(["x", "y"], examples)
+    assert counted.examples == {"train": 1, "dev": 1, "test": 0}
+    assert counted.spans == {"x": 2, "y": 0}

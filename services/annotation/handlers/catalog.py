@@ -1,63 +1,76 @@
-"""Projects and their labels."""
+"""Projects."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from services.annotation.documents import (
-    document_id,
-    label_document,
-    project_document,
-    to_label,
-    to_project,
-)
+from services.annotation.content import Content
+from services.annotation.documents import project_document, to_project
 from services.annotation.domain import (
     EventType,
-    Label,
     Project,
+    Task,
     TaskStatus,
-    label_name,
+    TieBreak,
     project_name,
 )
 from services.annotation.etags import check_etag
-from services.annotation.resources import Change, NewDocument, NewEvent, Resources
-from services.annotation.schema import LABELS, PROJECTS, TASKS
-from services.annotation.spans import MAX_LABEL
-from services.common.errors import AlreadyExistsError, Reason
+from services.annotation.labeling.checks import (
+    check_against_config,
+    label_values_of,
+    usable_config,
+)
+from services.annotation.labeling.config import LabelingConfig
+from services.annotation.labels.handler import Labels
+from services.annotation.outbox import NewEvent
+from services.annotation.resources import Change, NewDocument, Resources
+from services.annotation.schema import PROJECTS, TASKS
+from services.common.errors import (
+    AlreadyExistsError,
+    InvalidArgumentError,
+    Reason,
+    invalid_field,
+)
 from services.common.idempotency import RequestKey
 from services.common.paging import find_page, parse_page
-from services.common.store.port import Document, DocumentStore, DuplicateError, Eq, Order
-from services.common.validate import check_id, check_line, check_mask, check_text
+from services.common.store.port import Document, DocumentStore, DuplicateError, Eq, In, Order
+from services.common.validate import check_id, check_line, check_mask
 
 _BY_CREATION = [Order(field="ord")]
-_MAX_CACHED_PROJECTS = 256
+_MAX_CACHED_CONFIGS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProjectCounts:
-    """How many tasks a project has."""
+class ProjectFields:
+    """What a caller may say about a project."""
 
-    tasks: int
-    submitted: int
+    display_name: str = ""
+    labeling_config: str = ""
+    tie_break: TieBreak = TieBreak.MOST_RECENT
 
 
 class Catalog:
-    """Creates, reads, lists and changes projects and labels."""
+    """Creates, reads, lists and changes projects, and checks contents against them."""
 
-    def __init__(self, store: DocumentStore, resources: Resources) -> None:
+    def __init__(self, store: DocumentStore, resources: Resources, labels: Labels) -> None:
         """Use an open store."""
         self._store = store
         self._resources = resources
-        # Labels are never removed, so a label once seen stays known.
-        self._labels: dict[str, set[str]] = {}
+        self.labels = labels
+        self._configs: dict[str, LabelingConfig] = {}
 
     async def create_project(
-        self, project_id: str, display_name: str, key: RequestKey | None
+        self, project_id: str, new: ProjectFields, key: RequestKey | None
     ) -> Project:
-        """Create a project; its display name defaults to its id."""
+        """Create a project; its display name defaults to its id.
+
+        Raises:
+            FailedPreconditionError: LABELING_CONFIG_INVALID.
+        """
         check_id(project_id, "project_id")
-        check_line(display_name, "project.display_name", 0, 200)
+        display_name = check_line(new.display_name, "project.display_name", 0, 200)
+        config = usable_config(new.labeling_config, "project.labeling_config")
         now = self._resources.now()
         project = Project(
             id=project_id,
@@ -66,34 +79,38 @@ class Catalog:
             version=1,
             created=now,
             updated=now,
+            labeling_config=new.labeling_config,
+            tie_break=new.tie_break,
         )
         name = project_name(project_id)
-        new = NewDocument(
+        document = NewDocument(
             id=project_id,
             body=project_document(project),
             events=[NewEvent(type=EventType.PROJECT_CREATED, resource=name)],
         )
         try:
-            return to_project(await self._resources.create(PROJECTS, new, key))
+            made = to_project(await self._resources.create(PROJECTS, document, key))
         except DuplicateError:
             raise AlreadyExistsError(
                 Reason.RESOURCE_EXISTS,
                 f"{name} exists already: choose another project_id.",
                 metadata={"resource": name},
             ) from None
+        if config is not None:
+            await self.labels.ensure(project_id, label_values_of(config))
+        return made
 
     async def project(self, project: str) -> Project:
         """Read a project, or raise NotFoundError."""
         return to_project(await self._resources.get(PROJECTS, project, project_name(project)))
 
-    async def counts(self, project: str) -> ProjectCounts:
-        """Count the tasks of a project."""
-        return ProjectCounts(
-            tasks=await self._store.count(TASKS, where=[Eq("project", project)]),
-            submitted=await self._store.count(
-                TASKS, where=[Eq("project", project), Eq("status", TaskStatus.SUBMITTED.value)]
-            ),
-        )
+    async def counts(self, project: str) -> dict[TaskStatus, int]:
+        """Count the tasks of a project that are not deleted, by status."""
+        there = [Eq("project", project), Eq("deleted", None)]
+        return {
+            status: await self._store.count(TASKS, where=[*there, Eq("status", status.value)])
+            for status in TaskStatus
+        }
 
     async def list_projects(self, page_size: int, page_token: str) -> tuple[list[Project], str]:
         """List projects in order of creation."""
@@ -103,135 +120,122 @@ class Catalog:
         return [to_project(one.body) for one in found], token
 
     async def update_project(
-        self, project: str, etag: str, display_name: str, mask: list[str]
+        self, project: str, etag: str, wanted: ProjectFields, mask: list[str]
     ) -> Project:
-        """Change a project's display name."""
-        check_mask(mask, ["display_name"])
-        check_line(display_name, "project.display_name", 0, 200)
+        """Change a project.
+
+        Raises:
+            FailedPreconditionError: LABELING_CONFIG_INVALID.
+        """
+        paths = check_mask(mask, ["display_name", "labeling_config", "tie_break"])
+        check_line(wanted.display_name, "project.display_name", 0, 200)
         name = project_name(project)
+        config = None
+        if "labeling_config" in paths:
+            await self.project(project)
+            config = usable_config(wanted.labeling_config, "project.labeling_config")
+            if config is not None:
+                # Labels first: a config never names one that is not there.
+                await self.labels.ensure(project, label_values_of(config))
+        values: Document = {
+            "display_name": wanted.display_name or project,
+            "labeling_config": wanted.labeling_config,
+            "tie_break": wanted.tie_break.value,
+        }
 
         def change(body: Document) -> Change:
             check_etag(etag, name, body["version"])
             return Change(
-                fields={"display_name": display_name or project},
-                events=[NewEvent(type=EventType.PROJECT_UPDATED, resource=name)],
+                fields={path: values[path] for path in paths},
+                events=[project_event(to_project(body))],
             )
 
         return to_project(await self._resources.change(PROJECTS, project, name, change))
 
-    async def create_label(
-        self, project: str, value: str, description: str, key: RequestKey | None
-    ) -> Label:
-        """Create a label, or raise AlreadyExistsError when the project has this value."""
-        check_line(value, "label.value", 1, MAX_LABEL)
-        check_text(description, "label.description", 0, 10_000)
-        await self.project(project)
-        new = self._new_label(project, value, description)
-        try:
-            label = to_label(await self._resources.create(LABELS, new, key))
-        except DuplicateError:
-            raise AlreadyExistsError(
-                Reason.RESOURCE_EXISTS,
-                f"{project_name(project)} has a label {value!r} already.",
-                metadata={"resource": project_name(project), "value": value},
-            ) from None
-        self._known(project).add(label.value)
-        return label
+    async def change_config(
+        self, project: str, rewrite: Callable[[str], str]
+    ) -> tuple[Project, bool]:
+        """Rewrite a project's labelling config in one guarded write.
 
-    async def ensure_labels(self, project: str, values: Iterable[str]) -> list[str]:
-        """Create those of the labels that are missing and return them, in the order given."""
-        created = []
-        for value in values:
-            new = self._new_label(project, value, "")
-            try:
-                await self._resources.create(LABELS, new)
-            except DuplicateError:
-                pass
-            else:
-                created.append(value)
-            self._known(project).add(value)
-        return created
+        Returns:
+            The project after it, and whether anything was changed.
+        """
+        name = project_name(project)
+        changed = False
 
-    async def label(self, project: str, label: str) -> Label:
-        """Read a label, or raise NotFoundError."""
-        return to_label(
-            await self._resources.get(
-                LABELS, document_id(project, label), label_name(project, label)
-            )
+        def change(body: Document) -> Change | None:
+            nonlocal changed
+            before = to_project(body)
+            after = rewrite(before.labeling_config)
+            changed = after != before.labeling_config
+            if not changed:
+                return None
+            return Change(fields={"labeling_config": after}, events=[project_event(before)])
+
+        stored = await self._resources.change(PROJECTS, project, name, change)
+        return to_project(stored), changed
+
+    async def config(self, project: str) -> LabelingConfig | None:
+        """Return the parsed labelling config of a project, or None when it has none."""
+        xml = (await self.project(project)).labeling_config
+        if not xml:
+            return None
+        found = self._configs.get(xml)
+        if found is None:
+            if len(self._configs) >= _MAX_CACHED_CONFIGS:
+                self._configs.clear()
+            found = usable_config(xml, "project.labeling_config")
+            assert found is not None  # noqa: S101 - only an empty config is None
+            self._configs[xml] = found
+        return found
+
+    async def check_content(self, project: str, content: Content, field: str) -> None:
+        """Return when the project has the labels and choices of a content.
+
+        Raises:
+            InvalidArgumentError: LABEL_UNKNOWN, or FIELD_INVALID for choices that the labelling
+                config does not have.
+        """
+        table = await self.labels.table(project)
+        for index, span in enumerate(content.spans):
+            if table.get(span.label) is None:
+                raise _unknown_label(f"{field}.spans[{index}].label", span.label)
+        for index, region in enumerate(content.regions):
+            for place, label in enumerate(region.labels):
+                if table.get(label) is None:
+                    raise _unknown_label(f"{field}.regions[{index}].labels[{place}]", label)
+        if content.choices or content.relations:
+            config = await self.config(project)
+            if config is not None:
+                check_against_config(content, config, field)
+
+    async def task_ids(self, project: str, external_ids: Sequence[str]) -> dict[str, str]:
+        """Return the ids of the tasks with these external ids, by external id."""
+        found = await self._store.find(
+            TASKS,
+            where=[Eq("project", project), In("external_id", list(external_ids))],
+            limit=max(1, len(external_ids)),
         )
+        return {one.body["external_id"]: one.body["task"] for one in found}
 
-    async def list_labels(
-        self, project: str, page_size: int, page_token: str
-    ) -> tuple[list[Label], str]:
-        """List labels in order of creation."""
-        scope = f"ListLabels {project}"
-        page = parse_page(page_size, page_token, scope)
-        await self.project(project)
-        found, token = await find_page(
-            self._store, LABELS, [Eq("project", project)], _BY_CREATION, page, scope
-        )
-        return [to_label(one.body) for one in found], token
+    async def with_present_labels(self, task: Task) -> Task:
+        """Return a task with labels as they are called now."""
+        return (await self.labels.table(task.project)).task(task)
 
-    async def update_label(
-        self, project: str, label: str, etag: str, description: str, mask: list[str]
-    ) -> Label:
-        """Change a label's description."""
-        check_mask(mask, ["description"])
-        check_text(description, "label.description", 0, 10_000)
-        name = label_name(project, label)
 
-        def change(body: Document) -> Change:
-            check_etag(etag, name, body["version"])
-            return Change(
-                fields={"description": description},
-                events=[NewEvent(type=EventType.LABEL_UPDATED, resource=name)],
-            )
+def _unknown_label(field: str, label: str) -> InvalidArgumentError:
+    return invalid_field(
+        field,
+        f"the project has no label {label!r}: create it first.",
+        reason=Reason.LABEL_UNKNOWN,
+    )
 
-        document = document_id(project, label)
-        return to_label(await self._resources.change(LABELS, document, name, change))
 
-    async def missing_labels(self, project: str, values: Iterable[str]) -> set[str]:
-        """Return which of the values are no labels of the project."""
-        wanted = set(values)
-        if not wanted <= self._known(project):
-            self._known(project).update(await self.label_values(project))
-        return wanted - self._known(project)
-
-    async def label_values(self, project: str) -> list[str]:
-        """Return the values of all labels of a project, sorted."""
-        values: list[str] = []
-        after: list[str | int | float | bool | None] | None = None
-        while True:
-            found = await self._store.find(
-                LABELS,
-                where=[Eq("project", project)],
-                order=[Order(field="value")],
-                limit=1_000,
-                after=after,
-            )
-            values.extend(one.body["value"] for one in found)
-            if len(found) < 1_000:
-                return values
-            after = [values[-1], found[-1].id]
-
-    def _new_label(self, project: str, value: str, description: str) -> NewDocument:
-        now = self._resources.now()
-        label = Label(
-            project=project,
-            id=self._resources.new_id(),
-            value=value,
-            description=description,
-            version=1,
-            created=now,
-            updated=now,
-        )
-        return NewDocument(
-            id=document_id(project, label.id),
-            body=label_document(label),
-            events=[NewEvent(type=EventType.LABEL_CREATED, resource=label_name(project, label.id))],
-        )
-
-    def _known(self, project: str) -> set[str]:
-        if project not in self._labels and len(self._labels) >= _MAX_CACHED_PROJECTS:
-            self._labels.clear()
-        return self._labels.setdefault(project, set())
+def project_event(before: Project) -> NewEvent:
+    """Return the event of a change of a project, with the state that it ends."""
+    return NewEvent(
+        type=EventType.PROJECT_UPDATED,
+        resource=project_name(before.id),
+        before=project_document(before),
+        before_version=before.version,
+    )

@@ -51,15 +51,19 @@ class Events:
         """Yield all events behind the token, then new ones as they happen; never ends by itself.
 
         Raises:
-            OutOfRangeError: RESUME_TOKEN_INVALID: the token is not one of this stream.
+            OutOfRangeError: RESUME_TOKEN_INVALID: the token is not one of this stream;
+                RESUME_TOKEN_EXPIRED: the events behind it are kept no more.
         """
         found = await self._catalog.project(project)
         seen = self._signal.version(project)
-        after = 0
+        first = await self._streams.first(project)
+        after = first - 1
         if resume_token:
             after = _sequence_of(resume_token, found)
             if after > await self._streams.last(project):
                 raise _not_of_stream(project)
+            if after < first - 1:
+                raise _expired(project)
         quiet_since = time.monotonic()
         while True:
             events = await self._streams.read(project, after=after, limit=_PAGE)
@@ -99,6 +103,16 @@ def _sequence_of(token: str, project: Project) -> int:
 def _stamp(project: Project, sequence: int) -> str:
     """Tie a token to one stream: a project of the same name elsewhere has another uid."""
     return hashlib.sha256(f"{project.uid}/{sequence}".encode()).hexdigest()[:16]
+
+
+def _expired(project: str) -> OutOfRangeError:
+    return OutOfRangeError(
+        Reason.RESUME_TOKEN_EXPIRED,
+        f"The events behind the resume_token are kept no more in the stream of "
+        f"{project_name(project)}: read its tasks anew, and leave the token empty to go on with "
+        "the first event that there is. ListAuditEntries has the changes before it.",
+        metadata={"resource": project_name(project), "field": "resume_token"},
+    )
 
 
 def _not_of_stream(project: str) -> OutOfRangeError:

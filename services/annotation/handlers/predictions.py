@@ -5,30 +5,43 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from services.annotation.content import ScoredChoice, ScoredSpan
+from services.annotation.contents import checked_scored_choices
 from services.annotation.documents import document_id, prediction_document, to_prediction
 from services.annotation.domain import (
     EventType,
     Prediction,
-    ScoredSpan,
     prediction_name,
     project_name,
     task_name,
 )
 from services.annotation.handlers.catalog import Catalog
-from services.annotation.resources import NewDocument, NewEvent, Resources
+from services.annotation.outbox import NewEvent
+from services.annotation.resources import NewDocument, Resources
 from services.annotation.schema import PREDICTIONS, TASKS
 from services.annotation.spans import checked_scored
 from services.common.errors import Reason, invalid_field, not_found
 from services.common.names import parse_name
 from services.common.offsets import OffsetEncoding
 from services.common.paging import find_page, parse_page
-from services.common.store.port import Condition, DocumentStore, Eq, Order
+from services.common.store.port import (
+    Condition,
+    DocumentStore,
+    Eq,
+    In,
+    Order,
+    Scalar,
+    position,
+)
 from services.common.validate import check_count, check_line
 
 MAX_PREDICTIONS = 1_000
 _MAX_ADAPTERS = 1_000
+RULES_PREFIX = "rules/"
+IMPORT_PREFIX = "import/"
+RESERVED_GENERATIONS = (RULES_PREFIX, IMPORT_PREFIX)
 _BY_CREATION = [Order(field="ord")]
 
 
@@ -41,6 +54,7 @@ class NewPrediction:
     adapters: Mapping[str, str]
     model_versions: Mapping[str, str]
     spans: Sequence[ScoredSpan]
+    choices: Sequence[ScoredChoice] = ()
 
 
 def prediction_id(task: str, generation: str) -> str:
@@ -103,7 +117,45 @@ class Predictions:
             check_line(generation, "generation", 0, 200)
             where.append(Eq("generation", generation))
         found, token = await find_page(self._store, PREDICTIONS, where, _BY_CREATION, page, scope)
-        return [to_prediction(one.body) for one in found], token
+        table = await self._catalog.labels.table(project)
+        predictions = [to_prediction(one.body) for one in found]
+        return [replace(one, spans=table.scored(one.spans)) for one in predictions], token
+
+    async def write_checked(
+        self, project: str, predictions: Sequence[Prediction]
+    ) -> tuple[int, int]:
+        """Store predictions that this service made itself and that are not there yet.
+
+        Returns:
+            How many were stored, and how many were there already.
+        """
+        documents = {one.id: one for one in map(prediction_document_of, predictions)}
+        known = await self._store.get_many(PREDICTIONS, list(documents))
+        missing = [document for key, document in documents.items() if key not in known]
+        outcomes = await self._resources.create_many(project, PREDICTIONS, missing)
+        written = sum(one is not None for one in outcomes)
+        return written, len(predictions) - written
+
+    async def of_tasks(self, project: str, tasks: Sequence[str]) -> dict[str, list[Prediction]]:
+        """Return the predictions of tasks, by task, in order of creation."""
+        found: dict[str, list[Prediction]] = {task: [] for task in tasks}
+        after: list[Scalar] | None = None
+        order = [Order(field="task"), Order(field="ord")]
+        table = await self._catalog.labels.table(project)
+        while True:
+            page = await self._store.find(
+                PREDICTIONS,
+                where=[Eq("project", project), In("task", list(tasks))],
+                order=order,
+                limit=1_000,
+                after=after,
+            )
+            for stored in page:
+                one = to_prediction(stored.body)
+                found[one.task].append(replace(one, spans=table.scored(one.spans)))
+            if len(page) < 1_000:
+                return found
+            after = position(page[-1], order)
 
     async def texts(self, predictions: Sequence[Prediction]) -> dict[str, str]:
         """Return the texts of the tasks of predictions of one project, by task id."""
@@ -116,6 +168,10 @@ class Predictions:
     ) -> NewDocument:
         field = f"predictions[{place}]"
         check_line(new.generation, f"{field}.generation", 1, 200)
+        if new.generation.startswith(RESERVED_GENERATIONS):
+            raise invalid_field(
+                f"{field}.generation", "begins like that of a rule set or an imported file."
+            )
         check_count(new.adapters, f"{field}.adapters", 1, _MAX_ADAPTERS)
         for name, versions in (("adapters", new.adapters), ("model_versions", new.model_versions)):
             check_count(versions, f"{field}.{name}", 0, _MAX_ADAPTERS)
@@ -123,6 +179,7 @@ class Predictions:
                 check_line(label, f"{field}.{name} key", 1, 100)
                 check_line(value, f"{field}.{name}[{label}]", 1, 200)
         spans = checked_scored(text, new.spans, OffsetEncoding.CODE_POINT, f"{field}.spans")
+        choices = checked_scored_choices(new.choices, f"{field}.choices")
         for index, span in enumerate(new.spans):
             if span.label not in new.adapters:
                 raise invalid_field(
@@ -139,13 +196,20 @@ class Predictions:
             model_versions=new.model_versions,
             spans=spans,
             created=now,
+            choices=choices,
         )
-        name = prediction_name(project, task, prediction.id)
-        return NewDocument(
-            id=f"{project}/{task}/{prediction.id}",
-            body=prediction_document(prediction),
-            events=[NewEvent(type=EventType.PREDICTION_WRITTEN, resource=name)],
-        )
+        return prediction_document_of(prediction)
+
+
+def prediction_document_of(prediction: Prediction) -> NewDocument:
+    """Return the document of a new prediction, with its event."""
+    project, task = prediction.project, prediction.task
+    name = prediction_name(project, task, prediction.id)
+    return NewDocument(
+        id=f"{project}/{task}/{prediction.id}",
+        body=prediction_document(prediction),
+        events=[NewEvent(type=EventType.PREDICTION_WRITTEN, resource=name)],
+    )
 
 
 def _task_of(project: str, name: str, field: str) -> str:

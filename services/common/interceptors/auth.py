@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import assert_never
 
-from services.common.auth import Access, AccessRules, TokenChecker
+from services.common.auth import USER_KEY, Access, AccessRules, TokenChecker, UserTokens
 from services.common.errors import PermissionDeniedError, Reason
 from services.common.interceptors.chain import Call
 
@@ -14,25 +14,32 @@ from services.common.interceptors.chain import Call
 class Authentication:
     """Looks up the rule of the method and checks the token when it asks for one."""
 
-    def __init__(self, rules: AccessRules, checker: TokenChecker) -> None:
-        """Refuse every known method that `rules` leaves out."""
+    def __init__(
+        self, rules: AccessRules, checker: TokenChecker, users: UserTokens | None = None
+    ) -> None:
+        """Refuse every known method that `rules` leaves out; `users` knows tokens of users."""
         self._rules = dict(rules)
         self._checker = checker
+        self._users = users
 
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
         """See `Concern.around`."""
         if call.known:
-            self._check(call)
+            await self._check(call)
         yield
 
-    def _check(self, call: Call) -> None:
+    async def _check(self, call: Call) -> None:
         name = _client_certificate_name(call)
         match self._rules.get(call.method):
             case Access.PUBLIC:
                 call.caller = name or "anonymous"
             case Access.AUTHENTICATED:
-                self._checker.check(call.metadata.get("authorization"))
+                call.user = await self._checker.user(
+                    call.metadata.get("authorization"),
+                    call.metadata.get(USER_KEY, ""),
+                    self._users,
+                )
                 call.caller = name or "token"
             case None:
                 raise PermissionDeniedError(

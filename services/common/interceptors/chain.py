@@ -42,6 +42,7 @@ class Call:
         started: When it arrived, on the clock of `time.monotonic`.
         deadline: When the caller stops waiting, on that clock; None: never.
         caller: Who calls, as far as is known.
+        user: The user that it is made by or for; empty when it is the services' own.
         code: How it ended, set on the way out.
         reason: The documented reason of a refusal, set on the way out.
     """
@@ -55,6 +56,7 @@ class Call:
     started: float = field(default_factory=time.monotonic)
     deadline: float | None = None
     caller: str = "anonymous"
+    user: str = ""
     code: grpc.StatusCode = grpc.StatusCode.OK
     reason: str = ""
 

@@ -32,6 +32,7 @@ class Deadlines:
             method=call.method,
             request_id=call.request_id,
             caller=call.caller,
+            user=call.user,
             deadline=call.deadline,
         )
         if left is not None and left <= 0:

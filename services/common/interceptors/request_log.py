@@ -39,6 +39,8 @@ class RequestLog:
             "peer": call.context.peer(),
             "caller": call.caller,
         }
+        if call.user:
+            entry["user"] = call.user
         if call.reason:
             entry["reason"] = call.reason
         span = trace.get_current_span().get_span_context()

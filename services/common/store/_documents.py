@@ -18,6 +18,8 @@ from services.common.store.port import (
     Document,
     Eq,
     Gt,
+    Has,
+    HasAny,
     In,
     Index,
     Lt,
@@ -65,6 +67,10 @@ def check_collections(collections: Sequence[Collection]) -> None:
             if not index.fields or index.name in names:
                 raise ValueError(f"{collection.name}: index {index.name!r} is empty or repeated")
             names.add(index.name)
+            if index.multi and (
+                index.multi not in index.fields[:-1] or index.unique or index.where
+            ):
+                raise ValueError(f"{collection.name}: {index.name} cannot be a multi-value index")
             for path in (*index.fields, *index.where):
                 check_path(path)
             for value in index.where.values():
@@ -88,7 +94,8 @@ def checked(value: Any, depth: int = MAX_DEPTH) -> Any:
     """
     kind = type(value)
     if kind is str:
-        _check_text(value)
+        if not value.isascii():
+            _check_text(value)
         return value
     if value is None or kind is bool:
         return value
@@ -135,6 +142,13 @@ def check_conditions(where: Iterable[Condition]) -> None:
                     raise ValueError(f"In takes at most {MAX_IN_VALUES} values")
                 for value in values:
                     _check_scalar(value)
+            case Has(value=value):
+                _check_string(value)
+            case HasAny(values=values):
+                if len(values) > MAX_IN_VALUES:
+                    raise ValueError(f"HasAny takes at most {MAX_IN_VALUES} values")
+                for value in values:
+                    _check_string(value)
             case Lt(value=bound) | Gt(value=bound):
                 if bound is None or isinstance(bound, bool):
                     raise ValueError("Lt and Gt compare with a number or a string")
@@ -217,3 +231,9 @@ def _check_scalar(value: Scalar) -> None:
     checked(value)
     if isinstance(value, str) and "\0" in value:
         raise ValueError("conditions compare no string that holds NUL")
+
+
+def _check_string(value: str) -> None:
+    if not isinstance(value, str):
+        raise ValueError("Has and HasAny look for strings")  # noqa: TRY004 - as above
+    _check_scalar(value)

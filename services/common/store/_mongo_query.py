@@ -17,6 +17,8 @@ from services.common.store.port import (
     Document,
     Eq,
     Gt,
+    Has,
+    HasAny,
     In,
     Index,
     Lt,
@@ -149,6 +151,10 @@ def _condition(condition: Condition) -> Query:
             return {field: {"$ne": value}}
         case In(values=values):
             return {field: {"$in": list(values)}}
+        case Has(value=value):
+            return {field: {"$elemMatch": {"$eq": value}}}
+        case HasAny(values=values):
+            return {field: {"$elemMatch": {"$in": list(values)}}}
         case Lt(value=bound):
             return {field: {"$lt": bound}}
         case Gt(value=bound):

@@ -6,13 +6,15 @@ is a bound parameter, save in index definitions, where SQLite wants literals.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from services.common.store.port import (
     Collection,
     Condition,
     Eq,
     Gt,
+    Has,
+    HasAny,
     In,
     Index,
     Lt,
@@ -44,7 +46,7 @@ def index_name(collection: str, index: Index) -> str:
 
 def index_ddl(collection: str, index: Index) -> str:
     """Return the statement that creates the index."""
-    columns = [_value(path) for path in index.fields]
+    columns = [extract(path) for path in index.fields]
     if not index.unique:
         columns.append("id")  # the tie-breaker of every order, so that no page needs a sort
     where = [_literal(path, value) for path, value in index.where.items()]
@@ -62,16 +64,30 @@ def conditions(where: Sequence[Condition]) -> tuple[str, Params]:
     return " AND ".join(terms) or "1", params
 
 
-def order_by(order: Sequence[Order]) -> str:
-    """Return the ORDER BY terms; the id breaks ties."""
+def order_by(order: Sequence[Order], columns: Mapping[str, str] | None = None) -> str:
+    """Return the ORDER BY terms; the id breaks ties. `columns` are as in `behind`."""
+    names = columns or {}
     return ", ".join(
-        [*(f"{_value(k.field)}{' DESC' if k.descending else ''}" for k in order), "id"]
+        [
+            *(
+                f"{names.get(k.field) or extract(k.field)}{' DESC' if k.descending else ''}"
+                for k in order
+            ),
+            names.get("id", "id"),
+        ]
     )
 
 
-def behind(order: Sequence[Order], after: Sequence[Scalar]) -> tuple[str, Params]:
-    """Return the expression that holds for documents behind the position `after`."""
-    keys = [(_value(key.field), key.descending) for key in order] + [("id", False)]
+def behind(
+    order: Sequence[Order], after: Sequence[Scalar], columns: Mapping[str, str] | None = None
+) -> tuple[str, Params]:
+    """Return the expression that holds for documents behind the position `after`.
+
+    `columns` names the columns in which fields, and the id, stand already.
+    """
+    names = columns or {}
+    keys = [(names.get(key.field) or extract(key.field), key.descending) for key in order]
+    keys.append((names.get("id", "id"), False))
     params: Params = []
     bound = ""
     if order:
@@ -86,16 +102,18 @@ def behind(order: Sequence[Order], after: Sequence[Scalar]) -> tuple[str, Params
     return f"{bound}({' OR '.join(alternatives)})", params
 
 
-def _path(path: str) -> str:
+def json_path(path: str) -> str:
+    """Return the literal of a path within a document."""
     return "'$" + "".join(f'."{part}"' for part in path.split(".")) + "'"
 
 
-def _value(path: str) -> str:
-    return f"json_extract(body, {_path(path)})"
+def extract(path: str) -> str:
+    """Return the expression of a field of the column `body`."""
+    return f"json_extract(body, {json_path(path)})"
 
 
 def _kind(path: str) -> str:
-    return f"json_type(body, {_path(path)})"
+    return f"json_type(body, {json_path(path)})"
 
 
 def _condition(condition: Condition, params: Params) -> str:
@@ -106,6 +124,10 @@ def _condition(condition: Condition, params: Params) -> str:
             return f"({_equal(path, value, params)}) IS NOT TRUE"
         case In(field=path, values=values):
             return f"({' OR '.join(_one_of(path, values, params)) or '0'})"
+        case Has(field=path, value=value):
+            return _holds(path, [value], params)
+        case HasAny(field=path, values=values):
+            return _holds(path, values, params)
         case Lt(field=path, value=bound):
             return _compare(path, "<", bound, params)
         case Gt(field=path, value=bound):
@@ -114,18 +136,18 @@ def _condition(condition: Condition, params: Params) -> str:
 
 def _equal(path: str, value: Scalar, params: Params) -> str:
     if value is None:
-        return f"{_value(path)} IS NULL"
+        return f"{extract(path)} IS NULL"
     if isinstance(value, bool):
         return _is_bool(path, value)
     params.append(value)
     # json_extract gives true and false as 1 and 0
     if not isinstance(value, str) and value in (0, 1):
-        return f"{_value(path)} = ? AND {_kind(path)} NOT IN ('true', 'false')"
-    return f"{_value(path)} = ?"
+        return f"{extract(path)} = ? AND {_kind(path)} NOT IN ('true', 'false')"
+    return f"{extract(path)} = ?"
 
 
 def _is_bool(path: str, value: bool) -> str:
-    return f"{_value(path)} = {int(value)} AND {_kind(path)} = '{str(value).lower()}'"
+    return f"{extract(path)} = {int(value)} AND {_kind(path)} = '{str(value).lower()}'"
 
 
 def _one_of(path: str, values: Sequence[Scalar], params: Params) -> list[str]:
@@ -133,7 +155,7 @@ def _one_of(path: str, values: Sequence[Scalar], params: Params) -> list[str]:
     terms = []
     if plain:
         params += plain
-        terms.append(f"{_value(path)} IN ({', '.join('?' * len(plain))})")
+        terms.append(f"{extract(path)} IN ({', '.join('?' * len(plain))})")
     rest = [v for v in values if v is None or (not isinstance(v, str) and v in (0, 1))]
     terms += [f"({_equal(path, v, params)})" for v in rest]
     return terms
@@ -142,13 +164,22 @@ def _one_of(path: str, values: Sequence[Scalar], params: Params) -> list[str]:
 def _compare(path: str, operator: str, bound: str | float, params: Params) -> str:
     params.append(bound)
     types = "'text'" if isinstance(bound, str) else "'integer', 'real'"
-    return f"{_value(path)} {operator} ? AND typeof({_value(path)}) IN ({types})"
+    return f"{extract(path)} {operator} ? AND typeof({extract(path)}) IN ({types})"
+
+
+def _holds(path: str, values: Sequence[str], params: Params) -> str:
+    params += values
+    marks = ", ".join("?" * len(values))
+    return (
+        f"({_kind(path)} = 'array' AND EXISTS (SELECT 1 FROM json_each(body, "  # noqa: S608
+        f"{json_path(path)}) WHERE type = 'text' AND value IN ({marks})))"
+    )
 
 
 def _literal(path: str, value: Scalar) -> str:
     if value is None:
-        return f"{_value(path)} IS NULL"
+        return f"{extract(path)} IS NULL"
     if isinstance(value, bool):
         return _is_bool(path, value)
     text = "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value)
-    return f"{_value(path)} = {text}"
+    return f"{extract(path)} = {text}"

@@ -140,6 +140,10 @@ class LateStore:
         store = await self._ready()
         return await store.delete(collection, id, expected_revision=expected_revision)
 
+    async def delete_many(self, collection: str, ids: Sequence[str]) -> int:
+        """See DocumentStore."""
+        return await (await self._ready()).delete_many(collection, ids)
+
     async def find(
         self,
         collection: str,

@@ -228,6 +228,13 @@ class MongoStore:
                     raise why
         return bool(done.deleted_count)
 
+    async def delete_many(self, collection: str, ids: Sequence[str]) -> int:
+        """See `DocumentStore.delete_many`."""
+        wanted = {"_id": {"$in": [check_id(key) for key in ids]}}
+        with _translated():
+            done = await self._collection(collection).delete_many(wanted)
+        return int(done.deleted_count)
+
     async def find(
         self,
         collection: str,

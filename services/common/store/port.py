@@ -16,8 +16,8 @@ What every adapter does alike (the contract suite holds them to it):
 - True and False are no numbers; ``1`` and ``1.0`` are equal. Compare floats by Lt and Gt only.
 - Strings are compared by code point, case and all, without normalisation.
 - A field that a condition, order or index names holds scalars (a string without NUL) in every
-  document; one that Lt, Gt or an order names holds values of one type, numbers or strings. What
-  happens otherwise is not defined.
+  document, but for those of Has and HasAny, which may hold lists of strings; one that Lt, Gt or an
+  order names holds values of one type, numbers or strings. What happens otherwise is not defined.
 - Integers have 64 bits, floats are finite, strings hold no lone surrogates, keys no NUL; at most
   90 levels and 16 MiB (in the database's own format) to a document. Anything else, and any
   malformed argument or undeclared collection, is a ValueError, and nothing is written.
@@ -43,11 +43,15 @@ class Index:
         unique: Whether two documents may not share the values of `fields`. A document in which
             one of them is null or absent is not held to it.
         where: Equality conditions that a document must meet to be in the index (partial index).
+        multi: The one of `fields` that holds a list of strings: the document is in the index once
+            for each different string of it. Such an index is neither unique nor partial, its last
+            field is what pages are ordered by, and the fields before it are never null.
     """
 
     fields: tuple[str, ...]
     unique: bool = False
     where: Mapping[str, Scalar] = field(default_factory=dict)
+    multi: str = ""
 
     @property
     def name(self) -> str:
@@ -103,7 +107,23 @@ class Gt:
     value: str | int | float
 
 
-Condition: TypeAlias = Eq | Ne | In | Lt | Gt
+@dataclass(frozen=True)
+class Has:
+    """The field is a list that holds the string."""
+
+    field: str
+    value: str
+
+
+@dataclass(frozen=True)
+class HasAny:
+    """The field is a list that holds one of the strings. No values: nothing matches."""
+
+    field: str
+    values: Sequence[str]
+
+
+Condition: TypeAlias = Eq | Ne | In | Lt | Gt | Has | HasAny
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,6 +288,13 @@ class DocumentStore(Protocol):
 
         Raises:
             RevisionError: It is not at `expected_revision`; nothing was removed.
+        """
+        ...
+
+    async def delete_many(self, collection: str, ids: Sequence[str]) -> int:
+        """Remove several documents with one round trip; return how many there were.
+
+        When the call raises or the process dies, any subset of them may have been removed.
         """
         ...
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from services.common.store import _sql
+from services.common.store import _multi, _sql
 from services.common.store._documents import (
     MAX_DOCUMENT_BYTES,
     apply_changes,
@@ -207,6 +207,20 @@ class SqliteStore:
 
         return await self._write(work)
 
+    async def delete_many(self, collection: str, ids: Sequence[str]) -> int:
+        """See `DocumentStore.delete_many`. The whole batch is one transaction."""
+        statement = (
+            f"DELETE FROM {self._table(collection)} "  # noqa: S608
+            "WHERE id IN (SELECT value FROM json_each(?))"
+        )
+        wanted = json.dumps([check_id(key) for key in ids])
+
+        def work(db: sqlite3.Connection) -> int:
+            with transaction(db):
+                return db.execute(statement, [wanted]).rowcount
+
+        return await self._write(work) if ids else 0
+
     async def find(
         self,
         collection: str,
@@ -221,6 +235,9 @@ class SqliteStore:
         check_conditions(where)
         check_page(order, limit, after)
         guard, params = _sql.conditions(where)
+        how = _multi.drive(self._collections[collection], where, order, after)
+        if how is not None:
+            return await self._read(lambda db: _multi.run(db, how, order, limit, _stored))
         if after is not None:
             behind, more = _sql.behind(order, after)
             guard, params = f"{guard} AND {behind}", [*params, *more]
@@ -327,6 +344,9 @@ def _declare(db: sqlite3.Connection, collections: Sequence[Collection]) -> None:
         for collection in collections:
             db.execute(_sql.table_ddl(collection))
             for index in collection.indexes:
+                if index.multi:
+                    _multi.declare(db, collection, index)
+                    continue
                 name, ddl = (
                     _sql.index_name(collection.name, index),
                     _sql.index_ddl(collection.name, index),

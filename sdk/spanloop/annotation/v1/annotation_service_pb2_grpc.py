@@ -28,6 +28,9 @@ if _version_not_supported:
 class AnnotationServiceStub:
     """Stores projects, labels, tasks, completions, predictions and snapshots.
 
+    Who may call what: docs/roles.md. A project that the caller is no member of is NOT_FOUND for it,
+    whether it exists or not.
+
     Lists return at most `page_size` resources (default 100, at most 1,000) in order of creation; an
     empty `next_page_token` ends them. Creating calls take a `request_id` of at most 100 characters: a
     repeat with the same id returns the first answer, a different request under the
@@ -80,6 +83,11 @@ class AnnotationServiceStub:
                 request_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.UpdateLabelRequest.SerializeToString,
                 response_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.UpdateLabelResponse.FromString,
                 _registered_method=True)
+        self.CountLabels = channel.unary_unary(
+                '/spanloop.annotation.v1.AnnotationService/CountLabels',
+                request_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.CountLabelsRequest.SerializeToString,
+                response_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.CountLabelsResponse.FromString,
+                _registered_method=True)
         self.ImportTasks = channel.stream_unary(
                 '/spanloop.annotation.v1.AnnotationService/ImportTasks',
                 request_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ImportTasksRequest.SerializeToString,
@@ -89,6 +97,11 @@ class AnnotationServiceStub:
                 '/spanloop.annotation.v1.AnnotationService/ExportTasks',
                 request_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ExportTasksRequest.SerializeToString,
                 response_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ExportTasksResponse.FromString,
+                _registered_method=True)
+        self.ExportSnapshot = channel.unary_stream(
+                '/spanloop.annotation.v1.AnnotationService/ExportSnapshot',
+                request_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ExportSnapshotRequest.SerializeToString,
+                response_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ExportSnapshotResponse.FromString,
                 _registered_method=True)
         self.CreateTask = channel.unary_unary(
                 '/spanloop.annotation.v1.AnnotationService/CreateTask',
@@ -104,6 +117,31 @@ class AnnotationServiceStub:
                 '/spanloop.annotation.v1.AnnotationService/ListTasks',
                 request_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ListTasksRequest.SerializeToString,
                 response_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ListTasksResponse.FromString,
+                _registered_method=True)
+        self.UpdateTask = channel.unary_unary(
+                '/spanloop.annotation.v1.AnnotationService/UpdateTask',
+                request_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.UpdateTaskRequest.SerializeToString,
+                response_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.UpdateTaskResponse.FromString,
+                _registered_method=True)
+        self.TagTasks = channel.unary_unary(
+                '/spanloop.annotation.v1.AnnotationService/TagTasks',
+                request_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.TagTasksRequest.SerializeToString,
+                response_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.TagTasksResponse.FromString,
+                _registered_method=True)
+        self.DeleteTask = channel.unary_unary(
+                '/spanloop.annotation.v1.AnnotationService/DeleteTask',
+                request_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.DeleteTaskRequest.SerializeToString,
+                response_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.DeleteTaskResponse.FromString,
+                _registered_method=True)
+        self.UndeleteTask = channel.unary_unary(
+                '/spanloop.annotation.v1.AnnotationService/UndeleteTask',
+                request_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.UndeleteTaskRequest.SerializeToString,
+                response_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.UndeleteTaskResponse.FromString,
+                _registered_method=True)
+        self.PurgeTask = channel.unary_unary(
+                '/spanloop.annotation.v1.AnnotationService/PurgeTask',
+                request_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.PurgeTaskRequest.SerializeToString,
+                response_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.PurgeTaskResponse.FromString,
                 _registered_method=True)
         self.CreateCompletion = channel.unary_unary(
                 '/spanloop.annotation.v1.AnnotationService/CreateCompletion',
@@ -130,6 +168,26 @@ class AnnotationServiceStub:
                 request_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.SubmitCompletionRequest.SerializeToString,
                 response_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.SubmitCompletionResponse.FromString,
                 _registered_method=True)
+        self.ReviewCompletion = channel.unary_unary(
+                '/spanloop.annotation.v1.AnnotationService/ReviewCompletion',
+                request_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ReviewCompletionRequest.SerializeToString,
+                response_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ReviewCompletionResponse.FromString,
+                _registered_method=True)
+        self.StarCompletion = channel.unary_unary(
+                '/spanloop.annotation.v1.AnnotationService/StarCompletion',
+                request_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.StarCompletionRequest.SerializeToString,
+                response_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.StarCompletionResponse.FromString,
+                _registered_method=True)
+        self.DeleteCompletion = channel.unary_unary(
+                '/spanloop.annotation.v1.AnnotationService/DeleteCompletion',
+                request_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.DeleteCompletionRequest.SerializeToString,
+                response_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.DeleteCompletionResponse.FromString,
+                _registered_method=True)
+        self.UndeleteCompletion = channel.unary_unary(
+                '/spanloop.annotation.v1.AnnotationService/UndeleteCompletion',
+                request_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.UndeleteCompletionRequest.SerializeToString,
+                response_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.UndeleteCompletionResponse.FromString,
+                _registered_method=True)
         self.WritePredictions = channel.unary_unary(
                 '/spanloop.annotation.v1.AnnotationService/WritePredictions',
                 request_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.WritePredictionsRequest.SerializeToString,
@@ -139,6 +197,11 @@ class AnnotationServiceStub:
                 '/spanloop.annotation.v1.AnnotationService/ListPredictions',
                 request_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ListPredictionsRequest.SerializeToString,
                 response_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ListPredictionsResponse.FromString,
+                _registered_method=True)
+        self.PreviewSelection = channel.unary_unary(
+                '/spanloop.annotation.v1.AnnotationService/PreviewSelection',
+                request_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.PreviewSelectionRequest.SerializeToString,
+                response_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.PreviewSelectionResponse.FromString,
                 _registered_method=True)
         self.CreateSnapshot = channel.unary_unary(
                 '/spanloop.annotation.v1.AnnotationService/CreateSnapshot',
@@ -160,6 +223,11 @@ class AnnotationServiceStub:
                 request_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ReadSnapshotRequest.SerializeToString,
                 response_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ReadSnapshotResponse.FromString,
                 _registered_method=True)
+        self.DiffSnapshots = channel.unary_stream(
+                '/spanloop.annotation.v1.AnnotationService/DiffSnapshots',
+                request_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.DiffSnapshotsRequest.SerializeToString,
+                response_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.DiffSnapshotsResponse.FromString,
+                _registered_method=True)
         self.WatchEvents = channel.unary_stream(
                 '/spanloop.annotation.v1.AnnotationService/WatchEvents',
                 request_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.WatchEventsRequest.SerializeToString,
@@ -169,6 +237,9 @@ class AnnotationServiceStub:
 
 class AnnotationServiceServicer:
     """Stores projects, labels, tasks, completions, predictions and snapshots.
+
+    Who may call what: docs/roles.md. A project that the caller is no member of is NOT_FOUND for it,
+    whether it exists or not.
 
     Lists return at most `page_size` resources (default 100, at most 1,000) in order of creation; an
     empty `next_page_token` ends them. Creating calls take a `request_id` of at most 100 characters: a
@@ -226,7 +297,15 @@ class AnnotationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateLabel(self, request, context):
-        """Changes a label. ABORTED when its etag is not the one sent.
+        """Changes a label. ABORTED when its etag is not the one sent. FIELD_INVALID for an `inherits` or
+        `alias_as` that would make a cycle.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CountLabels(self, request, context):
+        """Lists all labels of a project with their counts. Reads every annotated task.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -237,6 +316,7 @@ class AnnotationServiceServicer:
         first message is the header, all others carry the file in order. Lines that cannot be used are
         refused one by one with line number, field and reason, and the rest is imported; what the answer
         counts as imported is stored for good. A file with nothing to import at all is INVALID_ARGUMENT.
+        An import that broke off is simply repeated: what is there already is left as it is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -245,6 +325,13 @@ class AnnotationServiceServicer:
     def ExportTasks(self, request, context):
         """Exports the tasks of a project with their completions, in order of creation, as the bytes of
         one file.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportSnapshot(self, request, context):
+        """Exports the examples of a snapshot, in their fixed order, as the bytes of one file.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -266,6 +353,42 @@ class AnnotationServiceServicer:
 
     def ListTasks(self, request, context):
         """Lists the tasks of a project.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateTask(self, request, context):
+        """Changes tags, group, split or notes of a task. ABORTED when its etag is not the one sent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TagTasks(self, request, context):
+        """Adds and removes tags of many tasks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteTask(self, request, context):
+        """Deletes a task: it is in no list, snapshot or export any more until it is undeleted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndeleteTask(self, request, context):
+        """Brings a deleted task back. FAILED_PRECONDITION when it is not deleted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PurgeTask(self, request, context):
+        """Removes a deleted task for good, with its completions, predictions and history; what snapshots
+        froze of it stays in them. FAILED_PRECONDITION when it is not deleted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -293,7 +416,8 @@ class AnnotationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateCompletion(self, request, context):
-        """Replaces the spans of a completion. ABORTED when its etag is not the one sent.
+        """Changes what a completion says. ABORTED when its etag is not the one sent. One that was accepted
+        is SUBMITTED again afterwards, as nobody reviewed what it says now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -302,6 +426,36 @@ class AnnotationServiceServicer:
     def SubmitCompletion(self, request, context):
         """Hands a draft in. FAILED_PRECONDITION when it is submitted already, ABORTED when its etag is
         not the one sent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReviewCompletion(self, request, context):
+        """Accepts or rejects a submitted completion, or withdraws the review. FAILED_PRECONDITION for one
+        that was not submitted, ABORTED when its etag is not the one sent. Rejecting takes the star.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StarCompletion(self, request, context):
+        """Makes a submitted or accepted completion the ground truth of its task, in place of the one that
+        was, or takes the star away.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteCompletion(self, request, context):
+        """Deletes a completion: it counts no more until it is undeleted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndeleteCompletion(self, request, context):
+        """Brings a deleted completion back. FAILED_PRECONDITION when it is not deleted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -321,9 +475,16 @@ class AnnotationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PreviewSelection(self, request, context):
+        """Says for each task of a selection which of its completions is taken and why. A page may hold
+        fewer tasks than asked for, even none, while there are more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateSnapshot(self, request, context):
-        """Freezes the submitted completions of a project. Of several submitted completions of a task the
-        one submitted last is taken. FAILED_PRECONDITION when there is none.
+        """Freezes the selected completions of a project. FAILED_PRECONDITION when there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -350,10 +511,18 @@ class AnnotationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DiffSnapshots(self, request, context):
+        """Says what the examples of two snapshots of a project do not have in common, task by task.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchEvents(self, request, context):
         """Streams the changes of a project: those behind the resume token first, then new ones as they
         happen, with heartbeats in between. Ends only when the caller ends it or the server drains
-        (UNAVAILABLE; continue with the last token). OUT_OF_RANGE for a token that is not of the stream.
+        (UNAVAILABLE; continue with the last token). OUT_OF_RANGE for a token that is not of the stream
+        (RESUME_TOKEN_INVALID) or whose next event is kept no more (RESUME_TOKEN_EXPIRED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -402,6 +571,11 @@ def add_AnnotationServiceServicer_to_server(servicer, server):
                     request_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.UpdateLabelRequest.FromString,
                     response_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.UpdateLabelResponse.SerializeToString,
             ),
+            'CountLabels': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountLabels,
+                    request_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.CountLabelsRequest.FromString,
+                    response_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.CountLabelsResponse.SerializeToString,
+            ),
             'ImportTasks': grpc.stream_unary_rpc_method_handler(
                     servicer.ImportTasks,
                     request_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ImportTasksRequest.FromString,
@@ -411,6 +585,11 @@ def add_AnnotationServiceServicer_to_server(servicer, server):
                     servicer.ExportTasks,
                     request_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ExportTasksRequest.FromString,
                     response_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ExportTasksResponse.SerializeToString,
+            ),
+            'ExportSnapshot': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportSnapshot,
+                    request_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ExportSnapshotRequest.FromString,
+                    response_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ExportSnapshotResponse.SerializeToString,
             ),
             'CreateTask': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateTask,
@@ -426,6 +605,31 @@ def add_AnnotationServiceServicer_to_server(servicer, server):
                     servicer.ListTasks,
                     request_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ListTasksRequest.FromString,
                     response_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ListTasksResponse.SerializeToString,
+            ),
+            'UpdateTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateTask,
+                    request_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.UpdateTaskRequest.FromString,
+                    response_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.UpdateTaskResponse.SerializeToString,
+            ),
+            'TagTasks': grpc.unary_unary_rpc_method_handler(
+                    servicer.TagTasks,
+                    request_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.TagTasksRequest.FromString,
+                    response_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.TagTasksResponse.SerializeToString,
+            ),
+            'DeleteTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteTask,
+                    request_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.DeleteTaskRequest.FromString,
+                    response_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.DeleteTaskResponse.SerializeToString,
+            ),
+            'UndeleteTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndeleteTask,
+                    request_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.UndeleteTaskRequest.FromString,
+                    response_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.UndeleteTaskResponse.SerializeToString,
+            ),
+            'PurgeTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.PurgeTask,
+                    request_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.PurgeTaskRequest.FromString,
+                    response_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.PurgeTaskResponse.SerializeToString,
             ),
             'CreateCompletion': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateCompletion,
@@ -452,6 +656,26 @@ def add_AnnotationServiceServicer_to_server(servicer, server):
                     request_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.SubmitCompletionRequest.FromString,
                     response_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.SubmitCompletionResponse.SerializeToString,
             ),
+            'ReviewCompletion': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReviewCompletion,
+                    request_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ReviewCompletionRequest.FromString,
+                    response_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ReviewCompletionResponse.SerializeToString,
+            ),
+            'StarCompletion': grpc.unary_unary_rpc_method_handler(
+                    servicer.StarCompletion,
+                    request_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.StarCompletionRequest.FromString,
+                    response_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.StarCompletionResponse.SerializeToString,
+            ),
+            'DeleteCompletion': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteCompletion,
+                    request_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.DeleteCompletionRequest.FromString,
+                    response_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.DeleteCompletionResponse.SerializeToString,
+            ),
+            'UndeleteCompletion': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndeleteCompletion,
+                    request_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.UndeleteCompletionRequest.FromString,
+                    response_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.UndeleteCompletionResponse.SerializeToString,
+            ),
             'WritePredictions': grpc.unary_unary_rpc_method_handler(
                     servicer.WritePredictions,
                     request_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.WritePredictionsRequest.FromString,
@@ -461,6 +685,11 @@ def add_AnnotationServiceServicer_to_server(servicer, server):
                     servicer.ListPredictions,
                     request_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ListPredictionsRequest.FromString,
                     response_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ListPredictionsResponse.SerializeToString,
+            ),
+            'PreviewSelection': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewSelection,
+                    request_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.PreviewSelectionRequest.FromString,
+                    response_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.PreviewSelectionResponse.SerializeToString,
             ),
             'CreateSnapshot': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateSnapshot,
@@ -482,6 +711,11 @@ def add_AnnotationServiceServicer_to_server(servicer, server):
                     request_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ReadSnapshotRequest.FromString,
                     response_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ReadSnapshotResponse.SerializeToString,
             ),
+            'DiffSnapshots': grpc.unary_stream_rpc_method_handler(
+                    servicer.DiffSnapshots,
+                    request_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.DiffSnapshotsRequest.FromString,
+                    response_serializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.DiffSnapshotsResponse.SerializeToString,
+            ),
             'WatchEvents': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchEvents,
                     request_deserializer=spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.WatchEventsRequest.FromString,
@@ -497,6 +731,9 @@ def add_AnnotationServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class AnnotationService:
     """Stores projects, labels, tasks, completions, predictions and snapshots.
+
+    Who may call what: docs/roles.md. A project that the caller is no member of is NOT_FOUND for it,
+    whether it exists or not.
 
     Lists return at most `page_size` resources (default 100, at most 1,000) in order of creation; an
     empty `next_page_token` ends them. Creating calls take a `request_id` of at most 100 characters: a
@@ -721,6 +958,33 @@ class AnnotationService:
             _registered_method=True)
 
     @staticmethod
+    def CountLabels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spanloop.annotation.v1.AnnotationService/CountLabels',
+            spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.CountLabelsRequest.SerializeToString,
+            spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.CountLabelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ImportTasks(request_iterator,
             target,
             options=(),
@@ -764,6 +1028,33 @@ class AnnotationService:
             '/spanloop.annotation.v1.AnnotationService/ExportTasks',
             spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ExportTasksRequest.SerializeToString,
             spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ExportTasksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportSnapshot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/spanloop.annotation.v1.AnnotationService/ExportSnapshot',
+            spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ExportSnapshotRequest.SerializeToString,
+            spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ExportSnapshotResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -845,6 +1136,141 @@ class AnnotationService:
             '/spanloop.annotation.v1.AnnotationService/ListTasks',
             spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ListTasksRequest.SerializeToString,
             spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ListTasksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spanloop.annotation.v1.AnnotationService/UpdateTask',
+            spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.UpdateTaskRequest.SerializeToString,
+            spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.UpdateTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TagTasks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spanloop.annotation.v1.AnnotationService/TagTasks',
+            spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.TagTasksRequest.SerializeToString,
+            spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.TagTasksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spanloop.annotation.v1.AnnotationService/DeleteTask',
+            spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.DeleteTaskRequest.SerializeToString,
+            spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.DeleteTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndeleteTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spanloop.annotation.v1.AnnotationService/UndeleteTask',
+            spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.UndeleteTaskRequest.SerializeToString,
+            spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.UndeleteTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PurgeTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spanloop.annotation.v1.AnnotationService/PurgeTask',
+            spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.PurgeTaskRequest.SerializeToString,
+            spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.PurgeTaskResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -991,6 +1417,114 @@ class AnnotationService:
             _registered_method=True)
 
     @staticmethod
+    def ReviewCompletion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spanloop.annotation.v1.AnnotationService/ReviewCompletion',
+            spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ReviewCompletionRequest.SerializeToString,
+            spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ReviewCompletionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StarCompletion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spanloop.annotation.v1.AnnotationService/StarCompletion',
+            spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.StarCompletionRequest.SerializeToString,
+            spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.StarCompletionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteCompletion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spanloop.annotation.v1.AnnotationService/DeleteCompletion',
+            spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.DeleteCompletionRequest.SerializeToString,
+            spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.DeleteCompletionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndeleteCompletion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spanloop.annotation.v1.AnnotationService/UndeleteCompletion',
+            spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.UndeleteCompletionRequest.SerializeToString,
+            spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.UndeleteCompletionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def WritePredictions(request,
             target,
             options=(),
@@ -1034,6 +1568,33 @@ class AnnotationService:
             '/spanloop.annotation.v1.AnnotationService/ListPredictions',
             spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ListPredictionsRequest.SerializeToString,
             spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ListPredictionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewSelection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spanloop.annotation.v1.AnnotationService/PreviewSelection',
+            spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.PreviewSelectionRequest.SerializeToString,
+            spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.PreviewSelectionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1142,6 +1703,33 @@ class AnnotationService:
             '/spanloop.annotation.v1.AnnotationService/ReadSnapshot',
             spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ReadSnapshotRequest.SerializeToString,
             spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.ReadSnapshotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiffSnapshots(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/spanloop.annotation.v1.AnnotationService/DiffSnapshots',
+            spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.DiffSnapshotsRequest.SerializeToString,
+            spanloop_dot_annotation_dot_v1_dot_annotation__service__pb2.DiffSnapshotsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -29,6 +29,9 @@ GRPC_VERSION: str
 class AnnotationServiceStub:
     """Stores projects, labels, tasks, completions, predictions and snapshots.
 
+    Who may call what: docs/roles.md. A project that the caller is no member of is NOT_FOUND for it,
+    whether it exists or not.
+
     Lists return at most `page_size` resources (default 100, at most 1,000) in order of creation; an
     empty `next_page_token` ends them. Creating calls take a `request_id` of at most 100 characters: a
     repeat with the same id returns the first answer, a different request under the
@@ -54,23 +57,42 @@ class AnnotationServiceStub:
     ListLabels: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.ListLabelsRequest, _annotation_service_pb2.ListLabelsResponse]
     """Lists the labels of a project."""
     UpdateLabel: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.UpdateLabelRequest, _annotation_service_pb2.UpdateLabelResponse]
-    """Changes a label. ABORTED when its etag is not the one sent."""
+    """Changes a label. ABORTED when its etag is not the one sent. FIELD_INVALID for an `inherits` or
+    `alias_as` that would make a cycle.
+    """
+    CountLabels: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.CountLabelsRequest, _annotation_service_pb2.CountLabelsResponse]
+    """Lists all labels of a project with their counts. Reads every annotated task."""
     ImportTasks: _grpc.StreamUnaryMultiCallable[_annotation_service_pb2.ImportTasksRequest, _annotation_service_pb2.ImportTasksResponse]
     """Imports tasks, with their completions if the file has them, from the bytes of one file. The
     first message is the header, all others carry the file in order. Lines that cannot be used are
     refused one by one with line number, field and reason, and the rest is imported; what the answer
     counts as imported is stored for good. A file with nothing to import at all is INVALID_ARGUMENT.
+    An import that broke off is simply repeated: what is there already is left as it is.
     """
     ExportTasks: _grpc.UnaryStreamMultiCallable[_annotation_service_pb2.ExportTasksRequest, _annotation_service_pb2.ExportTasksResponse]
     """Exports the tasks of a project with their completions, in order of creation, as the bytes of
     one file.
     """
+    ExportSnapshot: _grpc.UnaryStreamMultiCallable[_annotation_service_pb2.ExportSnapshotRequest, _annotation_service_pb2.ExportSnapshotResponse]
+    """Exports the examples of a snapshot, in their fixed order, as the bytes of one file."""
     CreateTask: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.CreateTaskRequest, _annotation_service_pb2.CreateTaskResponse]
     """Creates one task."""
     GetTask: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.GetTaskRequest, _annotation_service_pb2.GetTaskResponse]
     """Reads a task."""
     ListTasks: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.ListTasksRequest, _annotation_service_pb2.ListTasksResponse]
     """Lists the tasks of a project."""
+    UpdateTask: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.UpdateTaskRequest, _annotation_service_pb2.UpdateTaskResponse]
+    """Changes tags, group, split or notes of a task. ABORTED when its etag is not the one sent."""
+    TagTasks: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.TagTasksRequest, _annotation_service_pb2.TagTasksResponse]
+    """Adds and removes tags of many tasks."""
+    DeleteTask: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.DeleteTaskRequest, _annotation_service_pb2.DeleteTaskResponse]
+    """Deletes a task: it is in no list, snapshot or export any more until it is undeleted."""
+    UndeleteTask: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.UndeleteTaskRequest, _annotation_service_pb2.UndeleteTaskResponse]
+    """Brings a deleted task back. FAILED_PRECONDITION when it is not deleted."""
+    PurgeTask: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.PurgeTaskRequest, _annotation_service_pb2.PurgeTaskResponse]
+    """Removes a deleted task for good, with its completions, predictions and history; what snapshots
+    froze of it stays in them. FAILED_PRECONDITION when it is not deleted.
+    """
     CreateCompletion: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.CreateCompletionRequest, _annotation_service_pb2.CreateCompletionResponse]
     """Creates a completion of a task, as a draft or submitted."""
     GetCompletion: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.GetCompletionRequest, _annotation_service_pb2.GetCompletionResponse]
@@ -78,34 +100,56 @@ class AnnotationServiceStub:
     ListCompletions: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.ListCompletionsRequest, _annotation_service_pb2.ListCompletionsResponse]
     """Lists the completions of a task."""
     UpdateCompletion: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.UpdateCompletionRequest, _annotation_service_pb2.UpdateCompletionResponse]
-    """Replaces the spans of a completion. ABORTED when its etag is not the one sent."""
+    """Changes what a completion says. ABORTED when its etag is not the one sent. One that was accepted
+    is SUBMITTED again afterwards, as nobody reviewed what it says now.
+    """
     SubmitCompletion: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.SubmitCompletionRequest, _annotation_service_pb2.SubmitCompletionResponse]
     """Hands a draft in. FAILED_PRECONDITION when it is submitted already, ABORTED when its etag is
     not the one sent.
     """
+    ReviewCompletion: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.ReviewCompletionRequest, _annotation_service_pb2.ReviewCompletionResponse]
+    """Accepts or rejects a submitted completion, or withdraws the review. FAILED_PRECONDITION for one
+    that was not submitted, ABORTED when its etag is not the one sent. Rejecting takes the star.
+    """
+    StarCompletion: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.StarCompletionRequest, _annotation_service_pb2.StarCompletionResponse]
+    """Makes a submitted or accepted completion the ground truth of its task, in place of the one that
+    was, or takes the star away.
+    """
+    DeleteCompletion: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.DeleteCompletionRequest, _annotation_service_pb2.DeleteCompletionResponse]
+    """Deletes a completion: it counts no more until it is undeleted."""
+    UndeleteCompletion: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.UndeleteCompletionRequest, _annotation_service_pb2.UndeleteCompletionResponse]
+    """Brings a deleted completion back. FAILED_PRECONDITION when it is not deleted."""
     WritePredictions: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.WritePredictionsRequest, _annotation_service_pb2.WritePredictionsResponse]
     """Writes what a model said about tasks of one project. Idempotent per task and generation."""
     ListPredictions: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.ListPredictionsRequest, _annotation_service_pb2.ListPredictionsResponse]
     """Lists the predictions of a task, or with `tasks/-` of a project."""
-    CreateSnapshot: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.CreateSnapshotRequest, _annotation_service_pb2.CreateSnapshotResponse]
-    """Freezes the submitted completions of a project. Of several submitted completions of a task the
-    one submitted last is taken. FAILED_PRECONDITION when there is none.
+    PreviewSelection: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.PreviewSelectionRequest, _annotation_service_pb2.PreviewSelectionResponse]
+    """Says for each task of a selection which of its completions is taken and why. A page may hold
+    fewer tasks than asked for, even none, while there are more.
     """
+    CreateSnapshot: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.CreateSnapshotRequest, _annotation_service_pb2.CreateSnapshotResponse]
+    """Freezes the selected completions of a project. FAILED_PRECONDITION when there is none."""
     GetSnapshot: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.GetSnapshotRequest, _annotation_service_pb2.GetSnapshotResponse]
     """Reads a snapshot, without its examples."""
     ListSnapshots: _grpc.UnaryUnaryMultiCallable[_annotation_service_pb2.ListSnapshotsRequest, _annotation_service_pb2.ListSnapshotsResponse]
     """Lists the snapshots of a project."""
     ReadSnapshot: _grpc.UnaryStreamMultiCallable[_annotation_service_pb2.ReadSnapshotRequest, _annotation_service_pb2.ReadSnapshotResponse]
     """Streams the examples of a snapshot in their fixed order."""
+    DiffSnapshots: _grpc.UnaryStreamMultiCallable[_annotation_service_pb2.DiffSnapshotsRequest, _annotation_service_pb2.DiffSnapshotsResponse]
+    """Says what the examples of two snapshots of a project do not have in common, task by task."""
     WatchEvents: _grpc.UnaryStreamMultiCallable[_annotation_service_pb2.WatchEventsRequest, _annotation_service_pb2.WatchEventsResponse]
     """Streams the changes of a project: those behind the resume token first, then new ones as they
     happen, with heartbeats in between. Ends only when the caller ends it or the server drains
-    (UNAVAILABLE; continue with the last token). OUT_OF_RANGE for a token that is not of the stream.
+    (UNAVAILABLE; continue with the last token). OUT_OF_RANGE for a token that is not of the stream
+    (RESUME_TOKEN_INVALID) or whose next event is kept no more (RESUME_TOKEN_EXPIRED).
     """
 
 @_typing.type_check_only
 class AnnotationServiceAsyncStub(AnnotationServiceStub):
     """Stores projects, labels, tasks, completions, predictions and snapshots.
+
+    Who may call what: docs/roles.md. A project that the caller is no member of is NOT_FOUND for it,
+    whether it exists or not.
 
     Lists return at most `page_size` resources (default 100, at most 1,000) in order of creation; an
     empty `next_page_token` ends them. Creating calls take a `request_id` of at most 100 characters: a
@@ -129,23 +173,42 @@ class AnnotationServiceAsyncStub(AnnotationServiceStub):
     ListLabels: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.ListLabelsRequest, _annotation_service_pb2.ListLabelsResponse]  # type: ignore[assignment]
     """Lists the labels of a project."""
     UpdateLabel: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.UpdateLabelRequest, _annotation_service_pb2.UpdateLabelResponse]  # type: ignore[assignment]
-    """Changes a label. ABORTED when its etag is not the one sent."""
+    """Changes a label. ABORTED when its etag is not the one sent. FIELD_INVALID for an `inherits` or
+    `alias_as` that would make a cycle.
+    """
+    CountLabels: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.CountLabelsRequest, _annotation_service_pb2.CountLabelsResponse]  # type: ignore[assignment]
+    """Lists all labels of a project with their counts. Reads every annotated task."""
     ImportTasks: _aio.StreamUnaryMultiCallable[_annotation_service_pb2.ImportTasksRequest, _annotation_service_pb2.ImportTasksResponse]  # type: ignore[assignment]
     """Imports tasks, with their completions if the file has them, from the bytes of one file. The
     first message is the header, all others carry the file in order. Lines that cannot be used are
     refused one by one with line number, field and reason, and the rest is imported; what the answer
     counts as imported is stored for good. A file with nothing to import at all is INVALID_ARGUMENT.
+    An import that broke off is simply repeated: what is there already is left as it is.
     """
     ExportTasks: _aio.UnaryStreamMultiCallable[_annotation_service_pb2.ExportTasksRequest, _annotation_service_pb2.ExportTasksResponse]  # type: ignore[assignment]
     """Exports the tasks of a project with their completions, in order of creation, as the bytes of
     one file.
     """
+    ExportSnapshot: _aio.UnaryStreamMultiCallable[_annotation_service_pb2.ExportSnapshotRequest, _annotation_service_pb2.ExportSnapshotResponse]  # type: ignore[assignment]
+    """Exports the examples of a snapshot, in their fixed order, as the bytes of one file."""
     CreateTask: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.CreateTaskRequest, _annotation_service_pb2.CreateTaskResponse]  # type: ignore[assignment]
     """Creates one task."""
     GetTask: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.GetTaskRequest, _annotation_service_pb2.GetTaskResponse]  # type: ignore[assignment]
     """Reads a task."""
     ListTasks: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.ListTasksRequest, _annotation_service_pb2.ListTasksResponse]  # type: ignore[assignment]
     """Lists the tasks of a project."""
+    UpdateTask: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.UpdateTaskRequest, _annotation_service_pb2.UpdateTaskResponse]  # type: ignore[assignment]
+    """Changes tags, group, split or notes of a task. ABORTED when its etag is not the one sent."""
+    TagTasks: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.TagTasksRequest, _annotation_service_pb2.TagTasksResponse]  # type: ignore[assignment]
+    """Adds and removes tags of many tasks."""
+    DeleteTask: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.DeleteTaskRequest, _annotation_service_pb2.DeleteTaskResponse]  # type: ignore[assignment]
+    """Deletes a task: it is in no list, snapshot or export any more until it is undeleted."""
+    UndeleteTask: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.UndeleteTaskRequest, _annotation_service_pb2.UndeleteTaskResponse]  # type: ignore[assignment]
+    """Brings a deleted task back. FAILED_PRECONDITION when it is not deleted."""
+    PurgeTask: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.PurgeTaskRequest, _annotation_service_pb2.PurgeTaskResponse]  # type: ignore[assignment]
+    """Removes a deleted task for good, with its completions, predictions and history; what snapshots
+    froze of it stays in them. FAILED_PRECONDITION when it is not deleted.
+    """
     CreateCompletion: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.CreateCompletionRequest, _annotation_service_pb2.CreateCompletionResponse]  # type: ignore[assignment]
     """Creates a completion of a task, as a draft or submitted."""
     GetCompletion: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.GetCompletionRequest, _annotation_service_pb2.GetCompletionResponse]  # type: ignore[assignment]
@@ -153,33 +216,55 @@ class AnnotationServiceAsyncStub(AnnotationServiceStub):
     ListCompletions: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.ListCompletionsRequest, _annotation_service_pb2.ListCompletionsResponse]  # type: ignore[assignment]
     """Lists the completions of a task."""
     UpdateCompletion: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.UpdateCompletionRequest, _annotation_service_pb2.UpdateCompletionResponse]  # type: ignore[assignment]
-    """Replaces the spans of a completion. ABORTED when its etag is not the one sent."""
+    """Changes what a completion says. ABORTED when its etag is not the one sent. One that was accepted
+    is SUBMITTED again afterwards, as nobody reviewed what it says now.
+    """
     SubmitCompletion: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.SubmitCompletionRequest, _annotation_service_pb2.SubmitCompletionResponse]  # type: ignore[assignment]
     """Hands a draft in. FAILED_PRECONDITION when it is submitted already, ABORTED when its etag is
     not the one sent.
     """
+    ReviewCompletion: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.ReviewCompletionRequest, _annotation_service_pb2.ReviewCompletionResponse]  # type: ignore[assignment]
+    """Accepts or rejects a submitted completion, or withdraws the review. FAILED_PRECONDITION for one
+    that was not submitted, ABORTED when its etag is not the one sent. Rejecting takes the star.
+    """
+    StarCompletion: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.StarCompletionRequest, _annotation_service_pb2.StarCompletionResponse]  # type: ignore[assignment]
+    """Makes a submitted or accepted completion the ground truth of its task, in place of the one that
+    was, or takes the star away.
+    """
+    DeleteCompletion: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.DeleteCompletionRequest, _annotation_service_pb2.DeleteCompletionResponse]  # type: ignore[assignment]
+    """Deletes a completion: it counts no more until it is undeleted."""
+    UndeleteCompletion: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.UndeleteCompletionRequest, _annotation_service_pb2.UndeleteCompletionResponse]  # type: ignore[assignment]
+    """Brings a deleted completion back. FAILED_PRECONDITION when it is not deleted."""
     WritePredictions: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.WritePredictionsRequest, _annotation_service_pb2.WritePredictionsResponse]  # type: ignore[assignment]
     """Writes what a model said about tasks of one project. Idempotent per task and generation."""
     ListPredictions: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.ListPredictionsRequest, _annotation_service_pb2.ListPredictionsResponse]  # type: ignore[assignment]
     """Lists the predictions of a task, or with `tasks/-` of a project."""
-    CreateSnapshot: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.CreateSnapshotRequest, _annotation_service_pb2.CreateSnapshotResponse]  # type: ignore[assignment]
-    """Freezes the submitted completions of a project. Of several submitted completions of a task the
-    one submitted last is taken. FAILED_PRECONDITION when there is none.
+    PreviewSelection: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.PreviewSelectionRequest, _annotation_service_pb2.PreviewSelectionResponse]  # type: ignore[assignment]
+    """Says for each task of a selection which of its completions is taken and why. A page may hold
+    fewer tasks than asked for, even none, while there are more.
     """
+    CreateSnapshot: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.CreateSnapshotRequest, _annotation_service_pb2.CreateSnapshotResponse]  # type: ignore[assignment]
+    """Freezes the selected completions of a project. FAILED_PRECONDITION when there is none."""
     GetSnapshot: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.GetSnapshotRequest, _annotation_service_pb2.GetSnapshotResponse]  # type: ignore[assignment]
     """Reads a snapshot, without its examples."""
     ListSnapshots: _aio.UnaryUnaryMultiCallable[_annotation_service_pb2.ListSnapshotsRequest, _annotation_service_pb2.ListSnapshotsResponse]  # type: ignore[assignment]
     """Lists the snapshots of a project."""
     ReadSnapshot: _aio.UnaryStreamMultiCallable[_annotation_service_pb2.ReadSnapshotRequest, _annotation_service_pb2.ReadSnapshotResponse]  # type: ignore[assignment]
     """Streams the examples of a snapshot in their fixed order."""
+    DiffSnapshots: _aio.UnaryStreamMultiCallable[_annotation_service_pb2.DiffSnapshotsRequest, _annotation_service_pb2.DiffSnapshotsResponse]  # type: ignore[assignment]
+    """Says what the examples of two snapshots of a project do not have in common, task by task."""
     WatchEvents: _aio.UnaryStreamMultiCallable[_annotation_service_pb2.WatchEventsRequest, _annotation_service_pb2.WatchEventsResponse]  # type: ignore[assignment]
     """Streams the changes of a project: those behind the resume token first, then new ones as they
     happen, with heartbeats in between. Ends only when the caller ends it or the server drains
-    (UNAVAILABLE; continue with the last token). OUT_OF_RANGE for a token that is not of the stream.
+    (UNAVAILABLE; continue with the last token). OUT_OF_RANGE for a token that is not of the stream
+    (RESUME_TOKEN_INVALID) or whose next event is kept no more (RESUME_TOKEN_EXPIRED).
     """
 
 class AnnotationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Stores projects, labels, tasks, completions, predictions and snapshots.
+
+    Who may call what: docs/roles.md. A project that the caller is no member of is NOT_FOUND for it,
+    whether it exists or not.
 
     Lists return at most `page_size` resources (default 100, at most 1,000) in order of creation; an
     empty `next_page_token` ends them. Creating calls take a `request_id` of at most 100 characters: a
@@ -249,7 +334,17 @@ class AnnotationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _annotation_service_pb2.UpdateLabelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_annotation_service_pb2.UpdateLabelResponse, _abc.Awaitable[_annotation_service_pb2.UpdateLabelResponse]]:
-        """Changes a label. ABORTED when its etag is not the one sent."""
+        """Changes a label. ABORTED when its etag is not the one sent. FIELD_INVALID for an `inherits` or
+        `alias_as` that would make a cycle.
+        """
+
+    @_abc_1.abstractmethod
+    def CountLabels(
+        self,
+        request: _annotation_service_pb2.CountLabelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_annotation_service_pb2.CountLabelsResponse, _abc.Awaitable[_annotation_service_pb2.CountLabelsResponse]]:
+        """Lists all labels of a project with their counts. Reads every annotated task."""
 
     @_abc_1.abstractmethod
     def ImportTasks(
@@ -261,6 +356,7 @@ class AnnotationServiceServicer(metaclass=_abc_1.ABCMeta):
         first message is the header, all others carry the file in order. Lines that cannot be used are
         refused one by one with line number, field and reason, and the rest is imported; what the answer
         counts as imported is stored for good. A file with nothing to import at all is INVALID_ARGUMENT.
+        An import that broke off is simply repeated: what is there already is left as it is.
         """
 
     @_abc_1.abstractmethod
@@ -272,6 +368,14 @@ class AnnotationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Exports the tasks of a project with their completions, in order of creation, as the bytes of
         one file.
         """
+
+    @_abc_1.abstractmethod
+    def ExportSnapshot(
+        self,
+        request: _annotation_service_pb2.ExportSnapshotRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_annotation_service_pb2.ExportSnapshotResponse], _abc.AsyncIterator[_annotation_service_pb2.ExportSnapshotResponse]]:
+        """Exports the examples of a snapshot, in their fixed order, as the bytes of one file."""
 
     @_abc_1.abstractmethod
     def CreateTask(
@@ -296,6 +400,48 @@ class AnnotationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_annotation_service_pb2.ListTasksResponse, _abc.Awaitable[_annotation_service_pb2.ListTasksResponse]]:
         """Lists the tasks of a project."""
+
+    @_abc_1.abstractmethod
+    def UpdateTask(
+        self,
+        request: _annotation_service_pb2.UpdateTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_annotation_service_pb2.UpdateTaskResponse, _abc.Awaitable[_annotation_service_pb2.UpdateTaskResponse]]:
+        """Changes tags, group, split or notes of a task. ABORTED when its etag is not the one sent."""
+
+    @_abc_1.abstractmethod
+    def TagTasks(
+        self,
+        request: _annotation_service_pb2.TagTasksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_annotation_service_pb2.TagTasksResponse, _abc.Awaitable[_annotation_service_pb2.TagTasksResponse]]:
+        """Adds and removes tags of many tasks."""
+
+    @_abc_1.abstractmethod
+    def DeleteTask(
+        self,
+        request: _annotation_service_pb2.DeleteTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_annotation_service_pb2.DeleteTaskResponse, _abc.Awaitable[_annotation_service_pb2.DeleteTaskResponse]]:
+        """Deletes a task: it is in no list, snapshot or export any more until it is undeleted."""
+
+    @_abc_1.abstractmethod
+    def UndeleteTask(
+        self,
+        request: _annotation_service_pb2.UndeleteTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_annotation_service_pb2.UndeleteTaskResponse, _abc.Awaitable[_annotation_service_pb2.UndeleteTaskResponse]]:
+        """Brings a deleted task back. FAILED_PRECONDITION when it is not deleted."""
+
+    @_abc_1.abstractmethod
+    def PurgeTask(
+        self,
+        request: _annotation_service_pb2.PurgeTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_annotation_service_pb2.PurgeTaskResponse, _abc.Awaitable[_annotation_service_pb2.PurgeTaskResponse]]:
+        """Removes a deleted task for good, with its completions, predictions and history; what snapshots
+        froze of it stays in them. FAILED_PRECONDITION when it is not deleted.
+        """
 
     @_abc_1.abstractmethod
     def CreateCompletion(
@@ -327,7 +473,9 @@ class AnnotationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _annotation_service_pb2.UpdateCompletionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_annotation_service_pb2.UpdateCompletionResponse, _abc.Awaitable[_annotation_service_pb2.UpdateCompletionResponse]]:
-        """Replaces the spans of a completion. ABORTED when its etag is not the one sent."""
+        """Changes what a completion says. ABORTED when its etag is not the one sent. One that was accepted
+        is SUBMITTED again afterwards, as nobody reviewed what it says now.
+        """
 
     @_abc_1.abstractmethod
     def SubmitCompletion(
@@ -338,6 +486,42 @@ class AnnotationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Hands a draft in. FAILED_PRECONDITION when it is submitted already, ABORTED when its etag is
         not the one sent.
         """
+
+    @_abc_1.abstractmethod
+    def ReviewCompletion(
+        self,
+        request: _annotation_service_pb2.ReviewCompletionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_annotation_service_pb2.ReviewCompletionResponse, _abc.Awaitable[_annotation_service_pb2.ReviewCompletionResponse]]:
+        """Accepts or rejects a submitted completion, or withdraws the review. FAILED_PRECONDITION for one
+        that was not submitted, ABORTED when its etag is not the one sent. Rejecting takes the star.
+        """
+
+    @_abc_1.abstractmethod
+    def StarCompletion(
+        self,
+        request: _annotation_service_pb2.StarCompletionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_annotation_service_pb2.StarCompletionResponse, _abc.Awaitable[_annotation_service_pb2.StarCompletionResponse]]:
+        """Makes a submitted or accepted completion the ground truth of its task, in place of the one that
+        was, or takes the star away.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteCompletion(
+        self,
+        request: _annotation_service_pb2.DeleteCompletionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_annotation_service_pb2.DeleteCompletionResponse, _abc.Awaitable[_annotation_service_pb2.DeleteCompletionResponse]]:
+        """Deletes a completion: it counts no more until it is undeleted."""
+
+    @_abc_1.abstractmethod
+    def UndeleteCompletion(
+        self,
+        request: _annotation_service_pb2.UndeleteCompletionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_annotation_service_pb2.UndeleteCompletionResponse, _abc.Awaitable[_annotation_service_pb2.UndeleteCompletionResponse]]:
+        """Brings a deleted completion back. FAILED_PRECONDITION when it is not deleted."""
 
     @_abc_1.abstractmethod
     def WritePredictions(
@@ -356,14 +540,22 @@ class AnnotationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the predictions of a task, or with `tasks/-` of a project."""
 
     @_abc_1.abstractmethod
+    def PreviewSelection(
+        self,
+        request: _annotation_service_pb2.PreviewSelectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_annotation_service_pb2.PreviewSelectionResponse, _abc.Awaitable[_annotation_service_pb2.PreviewSelectionResponse]]:
+        """Says for each task of a selection which of its completions is taken and why. A page may hold
+        fewer tasks than asked for, even none, while there are more.
+        """
+
+    @_abc_1.abstractmethod
     def CreateSnapshot(
         self,
         request: _annotation_service_pb2.CreateSnapshotRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_annotation_service_pb2.CreateSnapshotResponse, _abc.Awaitable[_annotation_service_pb2.CreateSnapshotResponse]]:
-        """Freezes the submitted completions of a project. Of several submitted completions of a task the
-        one submitted last is taken. FAILED_PRECONDITION when there is none.
-        """
+        """Freezes the selected completions of a project. FAILED_PRECONDITION when there is none."""
 
     @_abc_1.abstractmethod
     def GetSnapshot(
@@ -390,6 +582,14 @@ class AnnotationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Streams the examples of a snapshot in their fixed order."""
 
     @_abc_1.abstractmethod
+    def DiffSnapshots(
+        self,
+        request: _annotation_service_pb2.DiffSnapshotsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_annotation_service_pb2.DiffSnapshotsResponse], _abc.AsyncIterator[_annotation_service_pb2.DiffSnapshotsResponse]]:
+        """Says what the examples of two snapshots of a project do not have in common, task by task."""
+
+    @_abc_1.abstractmethod
     def WatchEvents(
         self,
         request: _annotation_service_pb2.WatchEventsRequest,
@@ -397,7 +597,8 @@ class AnnotationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_annotation_service_pb2.WatchEventsResponse], _abc.AsyncIterator[_annotation_service_pb2.WatchEventsResponse]]:
         """Streams the changes of a project: those behind the resume token first, then new ones as they
         happen, with heartbeats in between. Ends only when the caller ends it or the server drains
-        (UNAVAILABLE; continue with the last token). OUT_OF_RANGE for a token that is not of the stream.
+        (UNAVAILABLE; continue with the last token). OUT_OF_RANGE for a token that is not of the stream
+        (RESUME_TOKEN_INVALID) or whose next event is kept no more (RESUME_TOKEN_EXPIRED).
         """
 
 def add_AnnotationServiceServicer_to_server(servicer: AnnotationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

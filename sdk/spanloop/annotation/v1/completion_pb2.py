@@ -26,15 +26,29 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from spanloop.common.v1 import text_pb2 as spanloop_dot_common_dot_v1_dot_text__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'spanloop/annotation/v1/completion.proto\x12\x16spanloop.annotation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dspanloop/common/v1/text.proto\"\xc1\x02\n\nCompletion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x36\n\x05state\x18\x03 \x01(\x0e\x32\'.spanloop.annotation.v1.CompletionState\x12\'\n\x05spans\x18\x04 \x03(\x0b\x32\x18.spanloop.common.v1.Span\x12\x13\n\x0b\x63opied_from\x18\x05 \x01(\t\x12\x0c\n\x04\x65tag\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bsubmit_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp*o\n\x0f\x43ompletionState\x12 \n\x1c\x43OMPLETION_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43OMPLETION_STATE_DRAFT\x10\x01\x12\x1e\n\x1a\x43OMPLETION_STATE_SUBMITTED\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'spanloop/annotation/v1/completion.proto\x12\x16spanloop.annotation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dspanloop/common/v1/text.proto\"&\n\x06\x43hoice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x03(\t\"\x84\x01\n\x08Relation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0e\n\x06target\x18\x03 \x01(\t\x12\x0e\n\x06labels\x18\x04 \x03(\t\x12<\n\tdirection\x18\x05 \x01(\x0e\x32).spanloop.annotation.v1.RelationDirection\"\xfe\x01\n\x06Region\x12\n\n\x02id\x18\x01 \x01(\t\x12\t\n\x01x\x18\x02 \x01(\x01\x12\t\n\x01y\x18\x03 \x01(\x01\x12\r\n\x05width\x18\x04 \x01(\x01\x12\x0e\n\x06height\x18\x05 \x01(\x01\x12\x10\n\x08rotation\x18\x06 \x01(\x01\x12\x0e\n\x06labels\x18\x07 \x03(\t\x12\x0c\n\x04text\x18\x08 \x01(\t\x12\x0c\n\x04page\x18\t \x01(\x05\x12\x42\n\nattributes\x18\n \x03(\x0b\x32..spanloop.annotation.v1.Region.AttributesEntry\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\\\n\x06Review\x12\x10\n\x08reviewer\x18\x01 \x01(\t\x12\x0f\n\x07\x63omment\x18\x02 \x01(\t\x12/\n\x0breview_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xf9\x04\n\nCompletion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x36\n\x05state\x18\x03 \x01(\x0e\x32\'.spanloop.annotation.v1.CompletionState\x12\'\n\x05spans\x18\x04 \x03(\x0b\x32\x18.spanloop.common.v1.Span\x12\x13\n\x0b\x63opied_from\x18\x05 \x01(\t\x12\x0c\n\x04\x65tag\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bsubmit_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x07\x63hoices\x18\n \x03(\x0b\x32\x1e.spanloop.annotation.v1.Choice\x12\x33\n\trelations\x18\x0b \x03(\x0b\x32 .spanloop.annotation.v1.Relation\x12/\n\x07regions\x18\x0c \x03(\x0b\x32\x1e.spanloop.annotation.v1.Region\x12\r\n\x05\x65xtra\x18\r \x01(\t\x12.\n\x06review\x18\x0e \x01(\x0b\x32\x1e.spanloop.annotation.v1.Review\x12\x14\n\x0cground_truth\x18\x0f \x01(\x08\x12\x19\n\x11lead_time_seconds\x18\x10 \x01(\x01\x12/\n\x0b\x64\x65lete_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xad\x01\n\x0f\x43ompletionState\x12 \n\x1c\x43OMPLETION_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43OMPLETION_STATE_DRAFT\x10\x01\x12\x1e\n\x1a\x43OMPLETION_STATE_SUBMITTED\x10\x02\x12\x1d\n\x19\x43OMPLETION_STATE_ACCEPTED\x10\x03\x12\x1d\n\x19\x43OMPLETION_STATE_REJECTED\x10\x04*\x8f\x01\n\x11RelationDirection\x12\"\n\x1eRELATION_DIRECTION_UNSPECIFIED\x10\x00\x12\x1c\n\x18RELATION_DIRECTION_RIGHT\x10\x01\x12\x1b\n\x17RELATION_DIRECTION_LEFT\x10\x02\x12\x1b\n\x17RELATION_DIRECTION_BOTH\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'spanloop.annotation.v1.completion_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_COMPLETIONSTATE']._serialized_start=455
-  _globals['_COMPLETIONSTATE']._serialized_end=566
-  _globals['_COMPLETION']._serialized_start=132
-  _globals['_COMPLETION']._serialized_end=453
+  _globals['_REGION_ATTRIBUTESENTRY']._loaded_options = None
+  _globals['_REGION_ATTRIBUTESENTRY']._serialized_options = b'8\001'
+  _globals['_COMPLETIONSTATE']._serialized_start=1294
+  _globals['_COMPLETIONSTATE']._serialized_end=1467
+  _globals['_RELATIONDIRECTION']._serialized_start=1470
+  _globals['_RELATIONDIRECTION']._serialized_end=1613
+  _globals['_CHOICE']._serialized_start=131
+  _globals['_CHOICE']._serialized_end=169
+  _globals['_RELATION']._serialized_start=172
+  _globals['_RELATION']._serialized_end=304
+  _globals['_REGION']._serialized_start=307
+  _globals['_REGION']._serialized_end=561
+  _globals['_REGION_ATTRIBUTESENTRY']._serialized_start=512
+  _globals['_REGION_ATTRIBUTESENTRY']._serialized_end=561
+  _globals['_REVIEW']._serialized_start=563
+  _globals['_REVIEW']._serialized_end=655
+  _globals['_COMPLETION']._serialized_start=658
+  _globals['_COMPLETION']._serialized_end=1291
 # @@protoc_insertion_point(module_scope)

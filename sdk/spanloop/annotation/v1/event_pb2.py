@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"spanloop/annotation/v1/event.proto\x12\x16spanloop.annotation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9c\x01\n\x05\x45vent\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x14\n\x0cresume_token\x18\x02 \x01(\t\x12/\n\x04type\x18\x03 \x01(\x0e\x32!.spanloop.annotation.v1.EventType\x12\x10\n\x08resource\x18\x04 \x01(\t\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xef\x02\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45VENT_TYPE_PROJECT_CREATED\x10\x01\x12\x1e\n\x1a\x45VENT_TYPE_PROJECT_UPDATED\x10\x02\x12\x1c\n\x18\x45VENT_TYPE_LABEL_CREATED\x10\x03\x12\x1c\n\x18\x45VENT_TYPE_LABEL_UPDATED\x10\x04\x12\x1b\n\x17\x45VENT_TYPE_TASK_CREATED\x10\x05\x12!\n\x1d\x45VENT_TYPE_COMPLETION_CREATED\x10\x06\x12!\n\x1d\x45VENT_TYPE_COMPLETION_UPDATED\x10\x07\x12#\n\x1f\x45VENT_TYPE_COMPLETION_SUBMITTED\x10\x08\x12\x1f\n\x1b\x45VENT_TYPE_SNAPSHOT_CREATED\x10\t\x12!\n\x1d\x45VENT_TYPE_PREDICTION_WRITTEN\x10\nb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"spanloop/annotation/v1/event.proto\x12\x16spanloop.annotation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbc\x01\n\x05\x45vent\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x14\n\x0cresume_token\x18\x02 \x01(\t\x12/\n\x04type\x18\x03 \x01(\x0e\x32!.spanloop.annotation.v1.EventType\x12\x10\n\x08resource\x18\x04 \x01(\t\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x06 \x01(\t\x12\x0f\n\x07version\x18\x07 \x01(\x03*\xa4\x07\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45VENT_TYPE_PROJECT_CREATED\x10\x01\x12\x1e\n\x1a\x45VENT_TYPE_PROJECT_UPDATED\x10\x02\x12\x1c\n\x18\x45VENT_TYPE_LABEL_CREATED\x10\x03\x12\x1c\n\x18\x45VENT_TYPE_LABEL_UPDATED\x10\x04\x12\x1b\n\x17\x45VENT_TYPE_TASK_CREATED\x10\x05\x12!\n\x1d\x45VENT_TYPE_COMPLETION_CREATED\x10\x06\x12!\n\x1d\x45VENT_TYPE_COMPLETION_UPDATED\x10\x07\x12#\n\x1f\x45VENT_TYPE_COMPLETION_SUBMITTED\x10\x08\x12\x1f\n\x1b\x45VENT_TYPE_SNAPSHOT_CREATED\x10\t\x12!\n\x1d\x45VENT_TYPE_PREDICTION_WRITTEN\x10\n\x12\x1b\n\x17\x45VENT_TYPE_TASK_UPDATED\x10\x0b\x12\x1b\n\x17\x45VENT_TYPE_TASK_DELETED\x10\x0c\x12\x1c\n\x18\x45VENT_TYPE_TASK_RESTORED\x10\r\x12\x1a\n\x16\x45VENT_TYPE_TASK_PURGED\x10\x0e\x12\"\n\x1e\x45VENT_TYPE_COMPLETION_ACCEPTED\x10\x0f\x12\"\n\x1e\x45VENT_TYPE_COMPLETION_REJECTED\x10\x10\x12*\n&EVENT_TYPE_COMPLETION_REVIEW_WITHDRAWN\x10\x11\x12!\n\x1d\x45VENT_TYPE_COMPLETION_STARRED\x10\x12\x12#\n\x1f\x45VENT_TYPE_COMPLETION_UNSTARRED\x10\x13\x12!\n\x1d\x45VENT_TYPE_COMPLETION_DELETED\x10\x14\x12\"\n\x1e\x45VENT_TYPE_COMPLETION_RESTORED\x10\x15\x12\x1b\n\x17\x45VENT_TYPE_MEMBER_ADDED\x10\x16\x12\x1d\n\x19\x45VENT_TYPE_MEMBER_UPDATED\x10\x17\x12\x1d\n\x19\x45VENT_TYPE_MEMBER_REMOVED\x10\x18\x12\x1f\n\x1b\x45VENT_TYPE_RULE_SET_CREATED\x10\x19\x12\x1f\n\x1b\x45VENT_TYPE_RULE_SET_UPDATED\x10\x1a\x12\x1f\n\x1b\x45VENT_TYPE_RULE_SET_DELETED\x10\x1b\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'spanloop.annotation.v1.event_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EVENTTYPE']._serialized_start=255
-  _globals['_EVENTTYPE']._serialized_end=622
+  _globals['_EVENTTYPE']._serialized_start=287
+  _globals['_EVENTTYPE']._serialized_end=1219
   _globals['_EVENT']._serialized_start=96
-  _globals['_EVENT']._serialized_end=252
+  _globals['_EVENT']._serialized_end=284
 # @@protoc_insertion_point(module_scope)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"spanloop/annotation/v1/label.proto\x12\x16spanloop.annotation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa9\x01\n\x05Label\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"spanloop/annotation/v1/label.proto\x12\x16spanloop.annotation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x02\n\x05Label\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08inherits\x18\x07 \x03(\t\x12\x10\n\x08\x61lias_as\x18\x08 \x01(\t\x12\x11\n\tpositives\x18\t \x03(\t\x12\x15\n\rformer_values\x18\n \x03(\t\x12\x12\n\nspan_count\x18\x0b \x01(\x03\x12\x12\n\ntask_count\x18\x0c \x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,5 +33,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'spanloop.annotation.v1.labe
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LABEL']._serialized_start=96
-  _globals['_LABEL']._serialized_end=265
+  _globals['_LABEL']._serialized_end=383
 # @@protoc_insertion_point(module_scope)

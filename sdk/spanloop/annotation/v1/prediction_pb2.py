@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from spanloop.common.v1 import text_pb2 as spanloop_dot_common_dot_v1_dot_text__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'spanloop/annotation/v1/prediction.proto\x12\x16spanloop.annotation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dspanloop/common/v1/text.proto\"\x96\x03\n\nPrediction\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04task\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\t\x12\x42\n\x08\x61\x64\x61pters\x18\x04 \x03(\x0b\x32\x30.spanloop.annotation.v1.Prediction.AdaptersEntry\x12M\n\x0emodel_versions\x18\x05 \x03(\x0b\x32\x35.spanloop.annotation.v1.Prediction.ModelVersionsEntry\x12-\n\x05spans\x18\x06 \x03(\x0b\x32\x1e.spanloop.common.v1.ScoredSpan\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rAdaptersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x34\n\x12ModelVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'spanloop/annotation/v1/prediction.proto\x12\x16spanloop.annotation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dspanloop/common/v1/text.proto\"\xdc\x03\n\nPrediction\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04task\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\t\x12\x42\n\x08\x61\x64\x61pters\x18\x04 \x03(\x0b\x32\x30.spanloop.annotation.v1.Prediction.AdaptersEntry\x12M\n\x0emodel_versions\x18\x05 \x03(\x0b\x32\x35.spanloop.annotation.v1.Prediction.ModelVersionsEntry\x12-\n\x05spans\x18\x06 \x03(\x0b\x32\x1e.spanloop.common.v1.ScoredSpan\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x07\x63hoices\x18\x08 \x03(\x0b\x32$.spanloop.annotation.v1.ScoredChoice\x12\r\n\x05\x65xtra\x18\t \x01(\t\x1a/\n\rAdaptersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x34\n\x12ModelVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\":\n\x0cScoredChoice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,9 +38,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PREDICTION_MODELVERSIONSENTRY']._loaded_options = None
   _globals['_PREDICTION_MODELVERSIONSENTRY']._serialized_options = b'8\001'
   _globals['_PREDICTION']._serialized_start=132
-  _globals['_PREDICTION']._serialized_end=538
-  _globals['_PREDICTION_ADAPTERSENTRY']._serialized_start=437
-  _globals['_PREDICTION_ADAPTERSENTRY']._serialized_end=484
-  _globals['_PREDICTION_MODELVERSIONSENTRY']._serialized_start=486
-  _globals['_PREDICTION_MODELVERSIONSENTRY']._serialized_end=538
+  _globals['_PREDICTION']._serialized_end=608
+  _globals['_PREDICTION_ADAPTERSENTRY']._serialized_start=507
+  _globals['_PREDICTION_ADAPTERSENTRY']._serialized_end=554
+  _globals['_PREDICTION_MODELVERSIONSENTRY']._serialized_start=556
+  _globals['_PREDICTION_MODELVERSIONSENTRY']._serialized_end=608
+  _globals['_SCOREDCHOICE']._serialized_start=610
+  _globals['_SCOREDCHOICE']._serialized_end=668
 # @@protoc_insertion_point(module_scope)

@@ -25,13 +25,19 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$spanloop/annotation/v1/project.proto\x12\x16spanloop.annotation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcf\x01\n\x07Project\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ntask_count\x18\x06 \x01(\x03\x12\x1c\n\x14submitted_task_count\x18\x07 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$spanloop/annotation/v1/project.proto\x12\x16spanloop.annotation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9c\x03\n\x07Project\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ntask_count\x18\x06 \x01(\x03\x12\x1c\n\x14submitted_task_count\x18\x07 \x01(\x03\x12\x17\n\x0flabeling_config\x18\x08 \x01(\t\x12\x33\n\ttie_break\x18\t \x01(\x0e\x32 .spanloop.annotation.v1.TieBreak\x12H\n\rstatus_counts\x18\n \x03(\x0b\x32\x31.spanloop.annotation.v1.Project.StatusCountsEntry\x1a\x33\n\x11StatusCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01*`\n\x08TieBreak\x12\x19\n\x15TIE_BREAK_UNSPECIFIED\x10\x00\x12\x19\n\x15TIE_BREAK_MOST_RECENT\x10\x01\x12\x1e\n\x1aTIE_BREAK_HIGHEST_PRIORITY\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'spanloop.annotation.v1.project_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_PROJECT_STATUSCOUNTSENTRY']._loaded_options = None
+  _globals['_PROJECT_STATUSCOUNTSENTRY']._serialized_options = b'8\001'
+  _globals['_TIEBREAK']._serialized_start=512
+  _globals['_TIEBREAK']._serialized_end=608
   _globals['_PROJECT']._serialized_start=98
-  _globals['_PROJECT']._serialized_end=305
+  _globals['_PROJECT']._serialized_end=510
+  _globals['_PROJECT_STATUSCOUNTSENTRY']._serialized_start=459
+  _globals['_PROJECT_STATUSCOUNTSENTRY']._serialized_end=510
 # @@protoc_insertion_point(module_scope)

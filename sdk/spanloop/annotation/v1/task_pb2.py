@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from spanloop.common.v1 import evaluation_pb2 as spanloop_dot_common_dot_v1_dot_evaluation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!spanloop/annotation/v1/task.proto\x12\x16spanloop.annotation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#spanloop/common/v1/evaluation.proto\"\x8e\x03\n\x04Task\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\x12(\n\x05split\x18\x04 \x01(\x0e\x32\x19.spanloop.common.v1.Split\x12<\n\x08metadata\x18\x05 \x03(\x0b\x32*.spanloop.annotation.v1.Task.MetadataEntry\x12\x32\n\x06status\x18\x06 \x01(\x0e\x32\".spanloop.annotation.v1.TaskStatus\x12\x18\n\x10\x63ompletion_count\x18\x07 \x01(\x05\x12\x0c\n\x04\x65tag\x18\x08 \x01(\t\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*}\n\nTaskStatus\x12\x1b\n\x17TASK_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16TASK_STATUS_INCOMPLETE\x10\x01\x12\x1b\n\x17TASK_STATUS_IN_PROGRESS\x10\x02\x12\x19\n\x15TASK_STATUS_SUBMITTED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!spanloop/annotation/v1/task.proto\x12\x16spanloop.annotation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#spanloop/common/v1/evaluation.proto\"\xc9\x04\n\x04Task\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\x12(\n\x05split\x18\x04 \x01(\x0e\x32\x19.spanloop.common.v1.Split\x12<\n\x08metadata\x18\x05 \x03(\x0b\x32*.spanloop.annotation.v1.Task.MetadataEntry\x12\x32\n\x06status\x18\x06 \x01(\x0e\x32\".spanloop.annotation.v1.TaskStatus\x12\x18\n\x10\x63ompletion_count\x18\x07 \x01(\x05\x12\x0c\n\x04\x65tag\x18\x08 \x01(\t\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04tags\x18\x0b \x03(\t\x12\r\n\x05group\x18\x0c \x01(\t\x12+\n\x05pages\x18\r \x03(\x0b\x32\x1c.spanloop.annotation.v1.Page\x12/\n\x05words\x18\x0e \x03(\x0b\x32 .spanloop.annotation.v1.PageWord\x12\r\n\x05\x65xtra\x18\x0f \x01(\t\x12/\n\x0b\x64\x65lete_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"4\n\x04Page\x12\r\n\x05image\x18\x01 \x01(\t\x12\r\n\x05width\x18\x02 \x01(\x05\x12\x0e\n\x06height\x18\x03 \x01(\x05\"i\n\x08PageWord\x12\r\n\x05start\x18\x01 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x05\x12\t\n\x01x\x18\x03 \x01(\x01\x12\t\n\x01y\x18\x04 \x01(\x01\x12\r\n\x05width\x18\x05 \x01(\x01\x12\x0e\n\x06height\x18\x06 \x01(\x01\x12\x0c\n\x04page\x18\x07 \x01(\x05*\xb3\x01\n\nTaskStatus\x12\x1b\n\x17TASK_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16TASK_STATUS_INCOMPLETE\x10\x01\x12\x1b\n\x17TASK_STATUS_IN_PROGRESS\x10\x02\x12\x19\n\x15TASK_STATUS_SUBMITTED\x10\x03\x12\x18\n\x14TASK_STATUS_REVIEWED\x10\x04\x12\x1a\n\x16TASK_STATUS_TO_CORRECT\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,10 +35,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TASK_METADATAENTRY']._loaded_options = None
   _globals['_TASK_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_TASKSTATUS']._serialized_start=532
-  _globals['_TASKSTATUS']._serialized_end=657
+  _globals['_TASKSTATUS']._serialized_start=881
+  _globals['_TASKSTATUS']._serialized_end=1060
   _globals['_TASK']._serialized_start=132
-  _globals['_TASK']._serialized_end=530
-  _globals['_TASK_METADATAENTRY']._serialized_start=483
-  _globals['_TASK_METADATAENTRY']._serialized_end=530
+  _globals['_TASK']._serialized_end=717
+  _globals['_TASK_METADATAENTRY']._serialized_start=670
+  _globals['_TASK_METADATAENTRY']._serialized_end=717
+  _globals['_PAGE']._serialized_start=719
+  _globals['_PAGE']._serialized_end=771
+  _globals['_PAGEWORD']._serialized_start=773
+  _globals['_PAGEWORD']._serialized_end=878
 # @@protoc_insertion_point(module_scope)

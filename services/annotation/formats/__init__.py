@@ -1,0 +1,1 @@
+"""Formats of task files: reading, writing and recognising them."""

@@ -1,0 +1,1 @@
+"""Formats with one token per line, or per word of a line."""

@@ -1,0 +1,1 @@
+"""JSON and JSON lines of doccano: sequence labelling, relations, classes, intents."""

@@ -1,0 +1,1 @@
+"""Texts without spans: plain text, CSV, fastText."""

@@ -1,1 +1,0 @@
-"""Reading task files: bytes to lines, lines to texts or refusals. Nothing here stores anything."""

@@ -1,0 +1,1 @@
+"""The labelling config: XML of Label Studio and Generative AI Lab."""

@@ -1,0 +1,96 @@
+"""Checking labelling configs, and naming the models that serve their labels."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from services.annotation.handlers.catalog import Catalog
+from services.annotation.labeling.checks import label_values_of
+from services.annotation.labeling.config import KnownModel, LabelingConfig, ModelType, Problem
+from services.annotation.labeling.models import base_name
+from services.annotation.labeling.parse import parse
+from services.annotation.labeling.rewrite import assign_models
+from services.annotation.labeling.validate import validate
+from services.common.validate import check_count, check_line
+
+MAX_MODELS = 10_000
+MAX_ASSIGNED = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validated:
+    """What is wrong with a config, and what it says as far as it can be read."""
+
+    problems: Sequence[Problem]
+    config: LabelingConfig | None
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels of spans and regions, as annotations carry them."""
+        return [] if self.config is None else label_values_of(self.config)
+
+
+class Labeling:
+    """Works on the labelling configs of projects."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        """Find configs in the catalog."""
+        self._catalog = catalog
+
+    async def validate(
+        self, project: str, xml: str, models: Sequence[KnownModel] | None
+    ) -> Validated:
+        """Check a config, or with an empty text that of the project."""
+        check_count(models or (), "models", 0, MAX_MODELS)
+        found = await self._catalog.project(project)
+        text = xml or found.labeling_config
+        if not text:
+            return Validated(problems=(), config=None)
+        problems = await asyncio.to_thread(validate, text, models)
+        config, _ = await asyncio.to_thread(parse, text)
+        return Validated(problems=problems, config=config)
+
+    async def assign_models(
+        self,
+        project: str,
+        label_models: Mapping[str, str],
+        choices_models: Mapping[str, str],
+    ) -> tuple[str, bool]:
+        """Name the models that serve labels and choices.
+
+        Returns:
+            The config after it, and whether it was changed.
+        """
+        for field, models in (("label_models", label_models), ("choices_models", choices_models)):
+            check_count(models, field, 0, MAX_ASSIGNED)
+            for key, model in models.items():
+                check_line(key, f"{field} key", 1, 100)
+                check_line(model, f"{field}[{key}]", 1, 200)
+        table = await self._catalog.labels.table(project)
+        # A config may still carry the name that a label had before.
+        by_any_name = {
+            name: model for label, model in label_models.items() for name in table.names_of(label)
+        }
+
+        def rewrite(xml: str) -> str:
+            if not xml:
+                return xml
+            return assign_models(
+                xml,
+                by_any_name,
+                choices_models,
+                lambda model: _is_own(model, project),
+                assertion_models=by_any_name,
+            )
+
+        changed_project, changed = await self._catalog.change_config(project, rewrite)
+        return changed_project.labeling_config, changed
+
+
+def _is_own(model: str, project: str) -> bool:
+    """Whether a model was trained in a project: its name is ``<type>_<project>_v<n>``."""
+    name, _, version = base_name(model).rpartition("_v")
+    own = {f"{one}_{project}" for one in ModelType}
+    return version.isascii() and version.isdigit() and name in own

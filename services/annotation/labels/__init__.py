@@ -1,0 +1,1 @@
+"""How the labels of a project hang together: inheritance, aliases, renames."""

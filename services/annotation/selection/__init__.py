@@ -1,0 +1,1 @@
+"""Which tasks are meant, and which of their completions are trained on."""

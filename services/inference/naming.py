@@ -1,0 +1,58 @@
+"""Naming the models that serve a project in its labelling config, once they do.
+
+The last step of a swap: whoever reads the config then knows which versions pre-annotate. The
+annotation service changes nothing when the config names them already, so every server of a project
+may say it, as often as it likes.
+"""
+
+from __future__ import annotations
+
+from services.common.errors import SpanloopError, UnavailableError
+from services.common.logs import get_logger
+from services.inference.generation import GenerationState
+from services.inference.manager import GenerationManager
+from services.inference.ports import Annotation
+
+_POLL_SECONDS = 5.0
+
+_log = get_logger(__name__)
+
+
+class ConfigNaming:
+    """Tells the annotation service of each generation that serves, until it has heard of it."""
+
+    def __init__(self, manager: GenerationManager, annotation: Annotation) -> None:
+        """Watch the generations of a manager."""
+        self._manager = manager
+        self._annotation = annotation
+        # By project: the revision that the annotation service has heard of.
+        self._told: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Tell until cancelled."""
+        while True:
+            await self.sweep()
+            await self._manager.changed(_POLL_SECONDS)
+
+    async def sweep(self) -> None:
+        """Tell of every generation that serves and was not told of."""
+        for generation in self._manager.generations():
+            deployment = generation.deployment
+            project, revision = deployment.project, deployment.revision
+            if generation.state is not GenerationState.READY or self._told.get(project) == revision:
+                continue
+            models = {
+                label: adapter.model_version.rpartition("/")[2]
+                for label, adapter in deployment.adapters.items()
+            }
+            try:
+                changed = await self._annotation.assign_models(project, models)
+            except UnavailableError:
+                return  # with the next look, which is soon
+            except SpanloopError as error:
+                # A project that is served but not annotated here, for instance.
+                _log.warning("config_not_named", project=project, reason=error.reason.value)
+            else:
+                if changed:
+                    _log.info("config_named", project=project, revision=revision)
+            self._told[project] = revision
