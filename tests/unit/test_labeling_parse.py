@@ -25,6 +25,7 @@ from services.annotation.labeling.tree import (
     MAX_DEPTH,
     MAX_LABELS,
     MAX_TAGS,
+    Node,
     XmlError,
     read_tree,
 )
@@ -59,7 +60,7 @@ def test_labels_with_everything() -> None:
             background="#FFA39E",
             model="ner_p_v1",
             control="ner",
-            place=Place(line=2, column=52),
+            place=Place(line=2, column=50),
         ),
         ConfigLabel(value="Absent", assertion=True, control="ner", place=Place(line=3, column=1)),
     )
@@ -153,7 +154,7 @@ def test_what_only_looks_like_a_tag_is_none() -> None:
         '<!DOCTYPE v [<!ENTITY a "x"><!ENTITY b "&a;&a;&a;&a;&a;">]><View>&b;</View>',
         '<!DOCTYPE v [<!ENTITY x SYSTEM "file:///etc/passwd">]><View><Header value="&x;"/></View>',
         '<!DOCTYPE v SYSTEM "http://127.0.0.1:9/v.dtd"><View/>',
-        '<!DOCTYPE v PUBLIC "-//A//B" "http://127.0.0.1:9/v.dtd" [<!ENTITY % p SYSTEM "x"> %p;]><v/>',
+        '<!DOCTYPE v PUBLIC "-//A//B" "http://127.0.0.1:9/" [<!ENTITY % p SYSTEM "x"> %p;]><v/>',
     ],
 )
 def test_document_types_and_with_them_entities_are_refused(xml: str) -> None:
@@ -178,7 +179,8 @@ def test_document_types_and_with_them_entities_are_refused(xml: str) -> None:
         ('<View><Relation allowed="A<>B<>C"/></Wiew>', 1, 38),
         ("<View><Relation allowed=\"A<>B\"/>\n<Relation allowed='C<>D'/> &</View>", 2, 29),
         ("<View><!-- never ends", 1, 7),
-        ("<View><Header value='never ends/></View>", 1, 7),
+        # Where the "<" is that no value can hold.
+        ("<View><Header value='never ends/></View>", 1, 34),
     ],
 )
 def test_malformed_xml_is_refused_at_its_place(xml: str, line: int, column: int) -> None:
@@ -207,7 +209,7 @@ def test_an_encoding_declaration_and_a_byte_order_mark_change_nothing() -> None:
         f"<View>{'<a/>' * MAX_TAGS}</View>",
         f"<Labels>{'<Label/>' * (MAX_LABELS + 1)}</Labels>",
         "<a>" * (MAX_DEPTH + 1) + "</a>" * (MAX_DEPTH + 1),
-        f"<a {' '.join(f'a{number}=""' for number in range(MAX_ATTRIBUTES + 1))}/>",
+        "<a " + " ".join(f"a{number}=''" for number in range(MAX_ATTRIBUTES + 1)) + "/>",
     ],
     ids=["bytes", "tags", "labels", "depth", "attributes"],
 )
@@ -250,19 +252,23 @@ _PIECES = st.sampled_from(
 )
 
 
+def _nodes(xml: str) -> list[Node] | None:
+    try:
+        return list(read_tree(xml).walk())
+    except XmlError:
+        return None
+
+
 @settings(max_examples=400, deadline=None)
 @given(st.lists(_PIECES, max_size=12).map("".join))
 def test_tags_are_found_where_another_parser_finds_them(inner: str) -> None:
     xml = f"<View>{inner}</View>"
-    try:
-        nodes = list(read_tree(xml).walk())
-    except XmlError as refusal:
-        assert refusal.problem.code is Code.MALFORMED_XML
-        text, _ = escaped(xml, scan(xml))
+    text, _ = escaped(xml, scan(xml))
+    nodes = _nodes(xml)
+    if nodes is None:
         with pytest.raises(etree.XMLSyntaxError):
             etree.fromstring(text.encode())
         return
-    text, _ = escaped(xml, scan(xml))
     tags = [one for one in etree.fromstring(text.encode()).iter() if isinstance(one.tag, str)]
     assert [node.tag for node in nodes] == [one.tag for one in tags]
     assert [node.attributes for node in nodes] == [dict(one.attrib) for one in tags]

@@ -204,7 +204,7 @@ class Catalog:
             for place, label in enumerate(region.labels):
                 if table.get(label) is None:
                     raise _unknown_label(f"{field}.regions[{index}].labels[{place}]", label)
-        if content.choices or content.relations:
+        if content.choices or content.relations or any(one.assertion for one in content.spans):
             config = await self.config(project)
             if config is not None:
                 check_against_config(content, config, field)

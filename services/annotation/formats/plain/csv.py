@@ -68,7 +68,9 @@ def read(file: BinaryIO, options: ReadOptions) -> Iterator[Record]:
                 message=f"The row cannot be read ({error}): mend its quotes.",
             )
             continue
-        yield from source.refused()
+        for bad in source.refused():
+            ordinal += 1
+            yield bad
         if row is None:
             return
         if not any(cell.strip() for cell in row):

@@ -1,0 +1,158 @@
+"""Labelling configs of projects: checked, used, and kept up to date by deployments."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from services.common.errors import Reason
+from spanloop.annotation.v1 import annotation_service_pb2 as annotation_pb
+from spanloop.annotation.v1 import completion_pb2
+from spanloop.annotation.v1 import labeling_service_pb2 as pb
+from spanloop.annotation.v1.completion_pb2 import Completion
+from spanloop.annotation.v1.project_pb2 import Project
+from spanloop.common.v1.text_pb2 import Span
+from tests.support.annotation import AnnotationClient, annotation, refused
+
+INVALID = grpc.StatusCode.INVALID_ARGUMENT
+FAILED = grpc.StatusCode.FAILED_PRECONDITION
+CONFIG = """<View>
+  <Text name="text" value="$text"/>
+  <Labels name="label" toName="text">
+    <Label value="Drug" background="red" model="ner_pretrained"/>
+    <Label value="Dose" hotkey='d'/>
+    <Label value="Absent" assertion="true"/>
+  </Labels>
+  <Choices name="urgency" toName="text" choice="single">
+    <Choice value="low"/><Choice value="high"/>
+  </Choices>
+  <Relations><Relation value="of" allowed="Dose<>Drug"/></Relations>
+</View>
+"""
+
+
+@pytest.fixture
+async def client(tmp_path: Path) -> AsyncIterator[AnnotationClient]:
+    async with annotation(tmp_path) as client:
+        yield client
+
+
+async def set_config(client: AnnotationClient, parent: str, xml: str) -> Project:
+    request = annotation_pb.UpdateProjectRequest(project=Project(name=parent, labeling_config=xml))
+    request.update_mask.paths.append("labeling_config")
+    return (await client.stub.UpdateProject(request)).project
+
+
+async def test_every_problem_has_its_place(client: AnnotationClient) -> None:
+    parent = await client.project("p")
+    bad = CONFIG.replace('toName="text" choice', 'toName="txt" choice').replace(
+        '<Label value="Absent" assertion="true"/>',
+        '<Label value="Absent" assertion="true" model="ner_p_v1"/>',
+    )
+    answer = await client.labeling.ValidateLabelingConfig(
+        pb.ValidateLabelingConfigRequest(parent=parent, labeling_config=bad)
+    )
+    found = {(one.line, one.code) for one in answer.problems}
+    assert {(8, "UNKNOWN_TO_NAME"), (6, "MODEL_TYPE_MISMATCH")} <= found
+    assert all(one.column > 0 and one.message for one in answer.problems)
+    assert (answer.labels, answer.assertion_labels) == (["Drug", "Dose"], ["Absent"])
+    assert (answer.choices, answer.trained_choices) == (["urgency"], "urgency")
+    # What is wrong cannot be used, and nothing is changed.
+    with refused(FAILED, Reason.LABELING_CONFIG_INVALID, field=""):
+        await set_config(client, parent, bad)
+    listed = await client.stub.ListLabels(annotation_pb.ListLabelsRequest(parent=parent))
+    assert listed.labels == []
+    known = pb.ValidateLabelingConfigRequest(
+        parent=parent,
+        labeling_config=CONFIG,
+        check_models=True,
+        models=[pb.KnownModel(name="other", type=pb.CONFIG_MODEL_TYPE_NER)],
+    )
+    answer = await client.labeling.ValidateLabelingConfig(known)
+    assert [one.code for one in answer.problems] == ["UNKNOWN_MODEL"]
+    known.models[0].name = "ner_pretrained"
+    assert (await client.labeling.ValidateLabelingConfig(known)).problems == []
+
+
+async def test_a_config_brings_its_labels_and_binds_annotations(client: AnnotationClient) -> None:
+    made = await client.stub.CreateProject(
+        annotation_pb.CreateProjectRequest(project_id="p", project=Project(labeling_config=CONFIG))
+    )
+    parent = made.project.name
+    listed = await client.stub.ListLabels(annotation_pb.ListLabelsRequest(parent=parent))
+    assert [label.value for label in listed.labels] == ["Drug", "Dose"]
+    task = (await client.task(parent, "no aspirin 5 mg")).name
+
+    async def create(**fields: object) -> Completion:
+        request = annotation_pb.CreateCompletionRequest(
+            parent=task, completion=Completion(author="a", **fields)
+        )
+        return (await client.stub.CreateCompletion(request)).completion
+
+    spans = [
+        Span(start=3, end=10, label="Drug", id="a", assertion="Absent"),
+        Span(start=11, end=15, label="Dose", id="b"),
+    ]
+    of = completion_pb2.Relation(source="b", target="a", labels=["of"])
+    urgent = completion_pb2.Choice(name="urgency", values=["high"])
+    await create(spans=spans, relations=[of], choices=[urgent])
+    back = completion_pb2.Relation(source="a", target="b", labels=["of"])
+    await create(spans=spans, relations=[back])  # allowed both ways
+    for fields, field in (
+        ({"choices": [completion_pb2.Choice(name="age", values=["x"])]}, "choices[0].name"),
+        ({"choices": [completion_pb2.Choice(name="urgency", values=["x"])]}, "choices[0].values"),
+        (
+            {"choices": [completion_pb2.Choice(name="urgency", values=["low", "high"])]},
+            "choices[0].values",
+        ),
+        (
+            {"spans": [Span(start=0, end=2, label="Drug", assertion="Past")]},
+            "spans[0].assertion",
+        ),
+        (
+            {
+                "spans": spans,
+                "relations": [completion_pb2.Relation(source="a", target="a", labels=["of"])],
+            },
+            "relations[0]",
+        ),
+        (
+            {
+                "spans": spans,
+                "relations": [completion_pb2.Relation(source="a", target="b", labels=["no"])],
+            },
+            "relations[0].labels[0]",
+        ),
+    ):
+        with refused(INVALID, Reason.FIELD_INVALID, field=f"completion.{field}"):
+            await create(**fields)
+    with refused(INVALID, Reason.LABEL_UNKNOWN, field="completion.spans[0].label"):
+        await create(spans=[Span(start=0, end=2, label="Absent")])
+
+
+async def test_a_deployment_names_its_models_and_keeps_the_rest(client: AnnotationClient) -> None:
+    parent = await client.project("p")
+    assign = pb.AssignModelsRequest(
+        parent=parent, label_models={"Drug": "ner_p_v1", "Dose": "ner_p_v1"}
+    )
+    answer = await client.labeling.AssignModels(assign)
+    assert (answer.changed, answer.labeling_config) == (False, "")
+    await set_config(client, parent, CONFIG)
+    assign.choices_models["urgency"] = "classification_urgency_p_v1"
+    answer = await client.labeling.AssignModels(assign)
+    assert answer.changed
+    # Drug is tied to a pretrained model, so it keeps that.
+    wanted = CONFIG.replace(
+        """<Label value="Dose" hotkey='d'/>""",
+        """<Label value="Dose" hotkey='d' model="ner_p_v1"/>""",
+    ).replace('choice="single">', 'choice="single" model="classification_urgency_p_v1">')
+    assert answer.labeling_config == wanted
+    assert not (await client.labeling.AssignModels(assign)).changed
+    assign.label_models["Dose"] = "ner_p_v2"
+    answer = await client.labeling.AssignModels(assign)
+    assert answer.labeling_config == wanted.replace("ner_p_v1", "ner_p_v2")
+    found = await client.stub.GetProject(annotation_pb.GetProjectRequest(name=parent))
+    assert found.project.labeling_config == answer.labeling_config
