@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +60,30 @@ class Upload:
             yield self._source
         else:
             yield from self._source
+
+
+def named(source: Source, file_name: str) -> tuple[Source, str]:
+    """Return what is to be sent and the name of its file; a folder becomes a brat archive."""
+    if not isinstance(source, Path | str):
+        return source, file_name
+    path = Path(source)
+    if path.is_dir():
+        return brat_archive(path), file_name or f"{path.name}.tar"
+    return source, file_name or path.name
+
+
+def brat_archive(folder: Path) -> bytes:
+    """Return the texts and annotations of a folder as one tar file, names relative to it.
+
+    Raises:
+        OSError: When a file cannot be read.
+    """
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and path.suffix in {".txt", ".ann", ".conf"}:
+                archive.add(path, arcname=path.relative_to(folder).as_posix(), recursive=False)
+    return target.getvalue()
 
 
 @contextmanager

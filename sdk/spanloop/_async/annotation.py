@@ -10,7 +10,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from spanloop import types
 from spanloop._async.transport import AsyncTransport
 from spanloop._convert import annotation as convert
-from spanloop._convert import basic
+from spanloop._convert import basic, team
 from spanloop._names import Named, name_of, project_name
 from spanloop.annotation.v1 import (
     annotation_service_pb2 as pb,
@@ -92,13 +92,21 @@ class AnnotationCalls:
         value: str,
         *,
         description: str = "",
+        inherits: Iterable[str] = (),
+        alias_as: str = "",
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> types.Label:
-        """Create a label; AlreadyExists when the project has one of this value."""
+        """Create a label; AlreadyExists when the project has or had one of this value.
+
+        `inherits`: labels whose positives are its positives too. `alias_as`: the label that it is
+        another name of.
+        """
         request = pb.CreateLabelRequest(
             parent=project_name(project),
-            label=label_pb2.Label(value=value, description=description),
+            label=label_pb2.Label(
+                value=value, description=description, inherits=inherits, alias_as=alias_as
+            ),
             request_id=request_id or uuid4().hex,
         )
         response = await self._transport.unary(
@@ -130,14 +138,35 @@ class AnnotationCalls:
         self,
         label: str | Named,
         *,
-        description: str,
+        value: str | None = None,
+        description: str | None = None,
+        inherits: Iterable[str] | None = None,
+        alias_as: str | None = None,
         etag: str = "",
         timeout: float | None = None,
     ) -> types.Label:
-        """Change a label's description; Aborted when `etag` is given and outdated."""
+        """Change a label; what is None stays. Aborted when `etag` is given and outdated.
+
+        With a new `value` everything annotated before carries it.
+        """
+        given = {
+            "value": value,
+            "description": description,
+            "inherits": inherits,
+            "alias_as": alias_as,
+        }
         request = pb.UpdateLabelRequest(
-            label=label_pb2.Label(name=name_of(label), description=description, etag=etag),
-            update_mask=FieldMask(paths=["description"]),
+            label=label_pb2.Label(
+                name=name_of(label),
+                value=value or "",
+                description=description or "",
+                inherits=inherits or (),
+                alias_as=alias_as or "",
+                etag=etag,
+            ),
+            update_mask=FieldMask(
+                paths=[path for path, found in given.items() if found is not None]
+            ),
         )
         response = await self._transport.unary(
             self._transport.annotation.UpdateLabel, request, timeout=timeout, repeat=not etag
@@ -152,6 +181,10 @@ class AnnotationCalls:
         external_id: str = "",
         split: types.Split | str | None = None,
         metadata: Mapping[str, str] | None = None,
+        tags: Iterable[str] = (),
+        group: str = "",
+        pages: Iterable[types.Page] = (),
+        words: Iterable[types.PageWord] = (),
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> types.Task:
@@ -163,6 +196,24 @@ class AnnotationCalls:
                 external_id=external_id,
                 split=basic.split_to(split),
                 metadata=metadata or {},
+                tags=tags,
+                group=group,
+                pages=[
+                    task_pb2.Page(image=one.image, width=one.width, height=one.height)
+                    for one in pages
+                ],
+                words=[
+                    task_pb2.PageWord(
+                        start=one.start,
+                        end=one.end,
+                        x=one.x,
+                        y=one.y,
+                        width=one.width,
+                        height=one.height,
+                        page=one.page,
+                    )
+                    for one in words
+                ],
             ),
             request_id=request_id or uuid4().hex,
         )
@@ -186,15 +237,22 @@ class AnnotationCalls:
         *,
         statuses: Iterable[types.TaskStatus | str] = (),
         external_id: str = "",
+        filter: types.TaskFilter | None = None,
+        deleted: bool = False,
         timeout: float | None = None,
     ) -> AsyncIterator[types.Task]:
-        """Iterate over the tasks of a project; `timeout` bounds each page."""
+        """Iterate over the tasks of a project; `timeout` bounds each page.
+
+        `deleted`: only deleted tasks, instead of those that are there.
+        """
         return self._transport.pages(
             self._transport.annotation.ListTasks,
             pb.ListTasksRequest(
                 parent=project_name(project),
                 statuses=convert.statuses_to(statuses),
                 external_id=external_id,
+                filter=team.filter_to(filter),
+                deleted=deleted,
             ),
             lambda page: map(convert.task, page.tasks),
             timeout,
@@ -203,20 +261,30 @@ class AnnotationCalls:
     async def create_completion(
         self,
         task: str | Named,
-        spans: Iterable[types.Span],
+        spans: Iterable[types.Span] = (),
         *,
-        author: str,
+        author: str = "",
         submit: bool = False,
         copied_from: str = "",
+        choices: Mapping[str, Iterable[str]] | None = None,
+        relations: Iterable[types.Relation] = (),
+        regions: Iterable[types.Region] = (),
+        lead_time_seconds: float = 0.0,
         offset_encoding: types.OffsetEncoding | str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> types.Completion:
-        """Annotate a task, as a draft or submitted at once."""
+        """Annotate a task, as a draft or submitted at once; the author is the client's user."""
         request = pb.CreateCompletionRequest(
             parent=name_of(task),
             completion=completion_pb2.Completion(
-                author=author, spans=basic.spans_to(spans), copied_from=copied_from
+                author=author,
+                spans=basic.spans_to(spans),
+                copied_from=copied_from,
+                choices=convert.choices_to(choices or {}),
+                relations=convert.relations_to(relations),
+                regions=convert.regions_to(regions),
+                lead_time_seconds=lead_time_seconds,
             ),
             submit=submit,
             offset_encoding=basic.encoding_to(offset_encoding),
@@ -263,18 +331,37 @@ class AnnotationCalls:
     async def update_completion(
         self,
         completion: str | Named,
-        spans: Iterable[types.Span],
+        spans: Iterable[types.Span] | None = None,
         *,
+        choices: Mapping[str, Iterable[str]] | None = None,
+        relations: Iterable[types.Relation] | None = None,
+        regions: Iterable[types.Region] | None = None,
+        lead_time_seconds: float | None = None,
         etag: str = "",
         offset_encoding: types.OffsetEncoding | str | None = None,
         timeout: float | None = None,
     ) -> types.Completion:
-        """Replace the spans of a completion; Aborted when `etag` is given and outdated."""
+        """Replace what a completion says; what is None stays. Aborted when `etag` is outdated."""
+        given = {
+            "spans": spans,
+            "choices": choices,
+            "relations": relations,
+            "regions": regions,
+            "lead_time_seconds": lead_time_seconds,
+        }
         request = pb.UpdateCompletionRequest(
             completion=completion_pb2.Completion(
-                name=name_of(completion), spans=basic.spans_to(spans), etag=etag
+                name=name_of(completion),
+                spans=basic.spans_to(spans or ()),
+                choices=convert.choices_to(choices or {}),
+                relations=convert.relations_to(relations or ()),
+                regions=convert.regions_to(regions or ()),
+                lead_time_seconds=lead_time_seconds or 0.0,
+                etag=etag,
             ),
-            update_mask=FieldMask(paths=["spans"]),
+            update_mask=FieldMask(
+                paths=[path for path, found in given.items() if found is not None]
+            ),
             offset_encoding=basic.encoding_to(offset_encoding),
         )
         response = await self._transport.unary(

@@ -10,12 +10,24 @@ from spanloop._async.annotation import AnnotationCalls
 from spanloop._async.data import DataCalls
 from spanloop._async.inference import InferenceCalls
 from spanloop._async.registry import RegistryCalls
+from spanloop._async.selection import SelectionCalls
+from spanloop._async.team import TeamCalls
+from spanloop._async.tools import ToolCalls
 from spanloop._async.training import TrainingCalls
 from spanloop._async.transport import AsyncTransport
 from spanloop._connect import ClientOptions, Endpoints, Tls, discover_token
 
 
-class AsyncClient(AnnotationCalls, DataCalls, TrainingCalls, RegistryCalls, InferenceCalls):
+class AsyncClient(
+    AnnotationCalls,
+    DataCalls,
+    SelectionCalls,
+    TeamCalls,
+    ToolCalls,
+    TrainingCalls,
+    RegistryCalls,
+    InferenceCalls,
+):
     """A client of all four services; use it in a `with` block of its kind, or close it.
 
     Nothing is connected before the first call. Reads, creating calls (which carry a request id
@@ -26,6 +38,8 @@ class AsyncClient(AnnotationCalls, DataCalls, TrainingCalls, RegistryCalls, Infe
         endpoints: Addresses of the services; None: `Endpoints.discover(data_dir)`.
         token: Bearer token; None: SPANLOOP_TOKEN, the file SPANLOOP_TOKEN_FILE, or the file `token`
             in the data directory, in this order.
+        user: Whom the client acts for, with the services' shared token; a user's own access token
+            needs none.
         data_dir: Data directory of services on this machine; None: SPANLOOP_DATA_DIR or `./data`.
         tls: TLS towards the services; None: `Tls.discover()`, i.e. none unless the environment
             names an authority. The token travels in clear text without it.
@@ -40,6 +54,7 @@ class AsyncClient(AnnotationCalls, DataCalls, TrainingCalls, RegistryCalls, Infe
         *,
         endpoints: Endpoints | None = None,
         token: str | None = None,
+        user: str = "",
         data_dir: Path | str | None = None,
         tls: Tls | None = None,
         options: ClientOptions | None = None,
@@ -50,6 +65,7 @@ class AsyncClient(AnnotationCalls, DataCalls, TrainingCalls, RegistryCalls, Infe
             discover_token(token, data=data_dir),
             tls or Tls.discover(),
             options or ClientOptions(),
+            user,
         )
 
     async def health(self, service: str, *, timeout: float = 5.0) -> str:

@@ -13,9 +13,16 @@ import grpc.aio
 
 from spanloop._connect import ClientOptions, Endpoints, Tls, channel_options
 from spanloop._status import from_rpc_error
+from spanloop.annotation.v1.agreement_service_pb2_grpc import (
+    AgreementServiceStub as AgreementStub,
+)
 from spanloop.annotation.v1.annotation_service_pb2_grpc import (
     AnnotationServiceStub as AnnotationStub,
 )
+from spanloop.annotation.v1.history_service_pb2_grpc import HistoryServiceStub as HistoryStub
+from spanloop.annotation.v1.labeling_service_pb2_grpc import LabelingServiceStub as LabelingStub
+from spanloop.annotation.v1.member_service_pb2_grpc import MemberServiceStub as MemberStub
+from spanloop.annotation.v1.rule_service_pb2_grpc import RuleServiceStub as RuleStub
 from spanloop.errors import SpanloopError
 from spanloop.inference.v1.inference_service_pb2_grpc import InferenceServiceStub as InferenceStub
 from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceStub as RegistryStub
@@ -23,10 +30,21 @@ from spanloop.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub as T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from spanloop.annotation.v1.agreement_service_pb2_grpc import AgreementServiceAsyncStub
     from spanloop.annotation.v1.annotation_service_pb2_grpc import AnnotationServiceAsyncStub
+    from spanloop.annotation.v1.history_service_pb2_grpc import HistoryServiceAsyncStub
+    from spanloop.annotation.v1.labeling_service_pb2_grpc import LabelingServiceAsyncStub
+    from spanloop.annotation.v1.member_service_pb2_grpc import MemberServiceAsyncStub
+    from spanloop.annotation.v1.rule_service_pb2_grpc import RuleServiceAsyncStub
     from spanloop.inference.v1.inference_service_pb2_grpc import InferenceServiceAsyncStub
     from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
     from spanloop.trainer.v1.trainer_service_pb2_grpc import TrainerServiceAsyncStub
+
+
+_STUBS = (
+    *("annotation", "labeling", "members", "history", "agreement", "rules"),
+    *("trainer", "registry", "inference"),
+)
 
 
 class Described(Protocol):
@@ -68,15 +86,27 @@ class AsyncTransport:
     """The channels of one client, opened at first use."""
 
     def __init__(
-        self, endpoints: Endpoints, token: str | None, tls: Tls | None, options: ClientOptions
+        self,
+        endpoints: Endpoints,
+        token: str | None,
+        tls: Tls | None,
+        options: ClientOptions,
+        user: str = "",
     ) -> None:
         self.options = options
         self._endpoints = endpoints
         self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        if user:
+            self._metadata = (*self._metadata, ("spanloop-user", user))
         self._tls = tls
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._opening = threading.Lock()
         self.annotation: AnnotationServiceAsyncStub
+        self.labeling: LabelingServiceAsyncStub
+        self.members: MemberServiceAsyncStub
+        self.history: HistoryServiceAsyncStub
+        self.agreement: AgreementServiceAsyncStub
+        self.rules: RuleServiceAsyncStub
         self.trainer: TrainerServiceAsyncStub
         self.registry: RegistryServiceAsyncStub
         self.inference: InferenceServiceAsyncStub
@@ -86,6 +116,16 @@ class AsyncTransport:
         match name:
             case "annotation":
                 self.annotation = AnnotationStub(self.channel(name))
+            case "labeling":
+                self.labeling = LabelingStub(self.channel("annotation"))
+            case "members":
+                self.members = MemberStub(self.channel("annotation"))
+            case "history":
+                self.history = HistoryStub(self.channel("annotation"))
+            case "agreement":
+                self.agreement = AgreementStub(self.channel("annotation"))
+            case "rules":
+                self.rules = RuleStub(self.channel("annotation"))
             case "trainer":
                 self.trainer = TrainerStub(self.channel(name))
             case "registry":
@@ -112,8 +152,9 @@ class AsyncTransport:
 
     async def close(self) -> None:
         """Close all channels; calls under way fail."""
+        for stub in _STUBS:
+            self.__dict__.pop(stub, None)
         for service, channel in list(self._channels.items()):
-            self.__dict__.pop(service, None)
             del self._channels[service]
             await channel.close()
 

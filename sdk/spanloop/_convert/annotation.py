@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from spanloop._convert import basic
 from spanloop._types import annotation as types
@@ -28,6 +28,11 @@ def project(message: project_pb2.Project) -> types.Project:
         update_time=basic.time_from(message.update_time, message.HasField("update_time")),
         task_count=message.task_count,
         submitted_task_count=message.submitted_task_count,
+        labeling_config=message.labeling_config,
+        tie_break=basic.enum_from(
+            types.TieBreak, project_pb2.TieBreak, "TIE_BREAK_", message.tie_break
+        ),
+        status_counts=dict(message.status_counts),
     )
 
 
@@ -40,6 +45,12 @@ def label(message: label_pb2.Label) -> types.Label:
         etag=message.etag,
         create_time=basic.time_from(message.create_time, message.HasField("create_time")),
         update_time=basic.time_from(message.update_time, message.HasField("update_time")),
+        inherits=tuple(message.inherits),
+        alias_as=message.alias_as,
+        positives=tuple(message.positives),
+        former_values=tuple(message.former_values),
+        span_count=message.span_count,
+        task_count=message.task_count,
     )
 
 
@@ -58,6 +69,25 @@ def task(message: task_pb2.Task) -> types.Task:
         etag=message.etag,
         create_time=basic.time_from(message.create_time, message.HasField("create_time")),
         update_time=basic.time_from(message.update_time, message.HasField("update_time")),
+        tags=tuple(message.tags),
+        group=message.group,
+        pages=tuple(
+            types.Page(image=one.image, width=one.width, height=one.height) for one in message.pages
+        ),
+        words=tuple(
+            types.PageWord(
+                start=one.start,
+                end=one.end,
+                x=one.x,
+                y=one.y,
+                width=one.width,
+                height=one.height,
+                page=one.page,
+            )
+            for one in message.words
+        ),
+        extra=message.extra,
+        delete_time=basic.time_from(message.delete_time, message.HasField("delete_time")),
     )
 
 
@@ -78,7 +108,99 @@ def completion(message: completion_pb2.Completion) -> types.Completion:
         create_time=basic.time_from(message.create_time, message.HasField("create_time")),
         update_time=basic.time_from(message.update_time, message.HasField("update_time")),
         submit_time=basic.time_from(message.submit_time, message.HasField("submit_time")),
+        choices=choices(message.choices),
+        relations=relations(message.relations),
+        regions=tuple(
+            types.Region(
+                x=one.x,
+                y=one.y,
+                width=one.width,
+                height=one.height,
+                rotation=one.rotation,
+                labels=tuple(one.labels),
+                text=one.text,
+                page=one.page,
+                id=one.id,
+                attributes=dict(one.attributes),
+            )
+            for one in message.regions
+        ),
+        extra=message.extra,
+        review=_review(message.review) if message.HasField("review") else None,
+        ground_truth=message.ground_truth,
+        lead_time_seconds=message.lead_time_seconds,
+        delete_time=basic.time_from(message.delete_time, message.HasField("delete_time")),
     )
+
+
+def _review(message: completion_pb2.Review) -> types.Review:
+    return types.Review(
+        reviewer=message.reviewer,
+        comment=message.comment,
+        review_time=basic.time_from(message.review_time, message.HasField("review_time")),
+    )
+
+
+def choices(messages: Iterable[completion_pb2.Choice]) -> dict[str, tuple[str, ...]]:
+    """Return choices by name of their control."""
+    return {one.name: tuple(one.values) for one in messages}
+
+
+def choices_to(value: Mapping[str, Iterable[str]]) -> list[completion_pb2.Choice]:
+    """Return choices as messages."""
+    return [completion_pb2.Choice(name=name, values=list(found)) for name, found in value.items()]
+
+
+def relations(messages: Iterable[completion_pb2.Relation]) -> tuple[types.Relation, ...]:
+    """Return relations."""
+    return tuple(
+        types.Relation(
+            source=one.source,
+            target=one.target,
+            labels=tuple(one.labels),
+            direction=basic.enum_from(
+                types.RelationDirection,
+                completion_pb2.RelationDirection,
+                "RELATION_DIRECTION_",
+                one.direction,
+            ),
+            id=one.id,
+        )
+        for one in messages
+    )
+
+
+def relations_to(value: Iterable[types.Relation]) -> list[completion_pb2.Relation]:
+    """Return relations as messages."""
+    return [
+        completion_pb2.Relation(
+            id=one.id,
+            source=one.source,
+            target=one.target,
+            labels=one.labels,
+            direction=f"RELATION_DIRECTION_{one.direction.name}",
+        )
+        for one in value
+    ]
+
+
+def regions_to(value: Iterable[types.Region]) -> list[completion_pb2.Region]:
+    """Return regions as messages."""
+    return [
+        completion_pb2.Region(
+            id=one.id,
+            x=one.x,
+            y=one.y,
+            width=one.width,
+            height=one.height,
+            rotation=one.rotation,
+            labels=one.labels,
+            text=one.text,
+            page=one.page,
+            attributes=one.attributes,
+        )
+        for one in value
+    ]
 
 
 def prediction(message: prediction_pb2.Prediction) -> types.Prediction:
@@ -91,6 +213,11 @@ def prediction(message: prediction_pb2.Prediction) -> types.Prediction:
         model_versions=dict(message.model_versions),
         spans=basic.scored_from(message.spans),
         create_time=basic.time_from(message.create_time, message.HasField("create_time")),
+        choices=tuple(
+            types.ScoredChoice(name=one.name, value=one.value, score=one.score)
+            for one in message.choices
+        ),
+        extra=message.extra,
     )
 
 
@@ -102,6 +229,10 @@ def prediction_to(value: types.Prediction) -> prediction_pb2.Prediction:
         adapters=value.adapters,
         model_versions=value.model_versions,
         spans=basic.scored_to(value.spans),
+        choices=[
+            prediction_pb2.ScoredChoice(name=one.name, value=one.value, score=one.score)
+            for one in value.choices
+        ],
     )
 
 
@@ -115,6 +246,9 @@ def snapshot(message: snapshot_pb2.Snapshot) -> types.Snapshot:
         example_counts=dict(message.example_counts),
         span_counts=dict(message.span_counts),
         create_time=basic.time_from(message.create_time, message.HasField("create_time")),
+        choice_counts=dict(message.choice_counts),
+        positives={label: tuple(one.values) for label, one in message.positives.items()},
+        description=message.description,
     )
 
 
@@ -123,10 +257,22 @@ def _policy(message: snapshot_pb2.SplitPolicy) -> types.SplitPolicy | None:
         case "ratios":
             ratios = message.ratios
             return types.RatioSplits(
-                train=ratios.train, dev=ratios.dev, test=ratios.test, seed=ratios.seed
+                train=ratios.train,
+                dev=ratios.dev,
+                test=ratios.test,
+                seed=ratios.seed,
+                stratify=ratios.stratify,
             )
         case "given":
             return types.GivenSplits(seed=message.given.seed)
+        case "by_tags":
+            tags = message.by_tags
+            return types.TagSplits(
+                train=tuple(tags.train),
+                dev=tuple(tags.dev),
+                test=tuple(tags.test),
+                seed=tags.seed,
+            )
         case _:
             return None
 
@@ -139,6 +285,16 @@ def policy_to(policy: types.SplitPolicy | None) -> snapshot_pb2.SplitPolicy | No
         case types.RatioSplits():
             return snapshot_pb2.SplitPolicy(
                 ratios=snapshot_pb2.SplitPolicy.Ratios(
+                    train=policy.train,
+                    dev=policy.dev,
+                    test=policy.test,
+                    seed=policy.seed,
+                    stratify=policy.stratify,
+                )
+            )
+        case types.TagSplits():
+            return snapshot_pb2.SplitPolicy(
+                by_tags=snapshot_pb2.SplitPolicy.ByTags(
                     train=policy.train, dev=policy.dev, test=policy.test, seed=policy.seed
                 )
             )
@@ -154,6 +310,9 @@ def example(message: snapshot_pb2.SnapshotExample) -> types.SnapshotExample:
         text=message.text,
         spans=basic.spans_from(message.spans),
         split=basic.split_from(message.split),
+        choices=choices(message.choices),
+        relations=relations(message.relations),
+        group=message.group,
     )
 
 
@@ -165,6 +324,8 @@ def event(message: event_pb2.Event) -> types.Event:
         type=basic.enum_from(types.EventType, event_pb2.EventType, "EVENT_TYPE_", message.type),
         resource=message.resource,
         time=basic.time_from(message.time, message.HasField("time")),
+        actor=message.actor,
+        version=message.version,
     )
 
 
@@ -197,4 +358,22 @@ def import_report(message: annotation_service_pb2.ImportTasksResponse) -> types.
         format=basic.enum_from(
             types.TaskFormat, annotation_service_pb2.TaskFormat, "TASK_FORMAT_", message.format
         ),
+        imported_predictions=message.imported_predictions,
+        imported_relations=message.imported_relations,
+        imported_regions=message.imported_regions,
+        imported_choices=message.imported_choices,
+        warnings=tuple(
+            types.ImportNotice(line=one.line, message=one.message) for one in message.warnings
+        ),
+        warning_count=message.warning_count,
     )
+
+
+def scheme_to(scheme: types.TagScheme | str | None) -> str:
+    """Return a tag scheme's wire name; None leaves it to the server."""
+    return f"TAG_SCHEME_{types.TagScheme(scheme or 'unspecified').name}"
+
+
+def tie_break_to(tie_break: types.TieBreak | str | None) -> str:
+    """Return a tie-break's wire name; None leaves it to the project."""
+    return f"TIE_BREAK_{types.TieBreak(tie_break or 'unspecified').name}"

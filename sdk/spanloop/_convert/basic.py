@@ -57,12 +57,34 @@ def encoding_to(encoding: text.OffsetEncoding | str | None) -> str:
 
 def spans_from(spans: Iterable[text_pb2.Span]) -> tuple[text.Span, ...]:
     """Return annotated spans."""
-    return tuple(text.Span(start=s.start, end=s.end, label=s.label, id=s.id) for s in spans)
+    return tuple(
+        text.Span(
+            start=s.start,
+            end=s.end,
+            label=s.label,
+            id=s.id,
+            fragments=tuple((one.start, one.end) for one in s.fragments),
+            assertion=s.assertion,
+            attributes=dict(s.attributes),
+        )
+        for s in spans
+    )
 
 
 def spans_to(spans: Iterable[text.Span]) -> list[text_pb2.Span]:
     """Return annotated spans as messages."""
-    return [text_pb2.Span(start=s.start, end=s.end, label=s.label, id=s.id) for s in spans]
+    return [
+        text_pb2.Span(
+            start=s.start,
+            end=s.end,
+            label=s.label,
+            id=s.id,
+            fragments=[text_pb2.TextRange(start=start, end=end) for start, end in s.fragments],
+            assertion=s.assertion,
+            attributes=s.attributes,
+        )
+        for s in spans
+    ]
 
 
 def scored_from(spans: Iterable[text_pb2.ScoredSpan]) -> tuple[text.ScoredSpan, ...]:

@@ -11,11 +11,23 @@ from spanloop._sync.annotation import AnnotationCalls
 from spanloop._sync.data import DataCalls
 from spanloop._sync.inference import InferenceCalls
 from spanloop._sync.registry import RegistryCalls
+from spanloop._sync.selection import SelectionCalls
+from spanloop._sync.team import TeamCalls
+from spanloop._sync.tools import ToolCalls
 from spanloop._sync.training import TrainingCalls
 from spanloop._sync.transport import Transport
 
 
-class Client(AnnotationCalls, DataCalls, TrainingCalls, RegistryCalls, InferenceCalls):
+class Client(
+    AnnotationCalls,
+    DataCalls,
+    SelectionCalls,
+    TeamCalls,
+    ToolCalls,
+    TrainingCalls,
+    RegistryCalls,
+    InferenceCalls,
+):
     """A client of all four services; use it in a `with` block of its kind, or close it.
 
     Nothing is connected before the first call. Reads, creating calls (which carry a request id
@@ -26,6 +38,8 @@ class Client(AnnotationCalls, DataCalls, TrainingCalls, RegistryCalls, Inference
         endpoints: Addresses of the services; None: `Endpoints.discover(data_dir)`.
         token: Bearer token; None: SPANLOOP_TOKEN, the file SPANLOOP_TOKEN_FILE, or the file `token`
             in the data directory, in this order.
+        user: Whom the client acts for, with the services' shared token; a user's own access token
+            needs none.
         data_dir: Data directory of services on this machine; None: SPANLOOP_DATA_DIR or `./data`.
         tls: TLS towards the services; None: `Tls.discover()`, i.e. none unless the environment
             names an authority. The token travels in clear text without it.
@@ -40,6 +54,7 @@ class Client(AnnotationCalls, DataCalls, TrainingCalls, RegistryCalls, Inference
         *,
         endpoints: Endpoints | None = None,
         token: str | None = None,
+        user: str = "",
         data_dir: Path | str | None = None,
         tls: Tls | None = None,
         options: ClientOptions | None = None,
@@ -50,6 +65,7 @@ class Client(AnnotationCalls, DataCalls, TrainingCalls, RegistryCalls, Inference
             discover_token(token, data=data_dir),
             tls or Tls.discover(),
             options or ClientOptions(),
+            user,
         )
 
     def health(self, service: str, *, timeout: float = 5.0) -> str:

@@ -10,10 +10,10 @@ from uuid import uuid4
 
 from spanloop import types
 from spanloop._convert import annotation as convert
-from spanloop._convert import basic
+from spanloop._convert import basic, team
 from spanloop._names import Named, name_of, project_name
 from spanloop._sync.transport import Transport
-from spanloop._transfer import Progress, Source, Upload, opened
+from spanloop._transfer import Progress, Source, Upload, named, opened
 from spanloop.annotation.v1 import annotation_service_pb2 as pb
 from spanloop.errors import SpanloopError
 
@@ -33,7 +33,20 @@ class DataCalls:
         author: str = "",
         create_labels: bool = False,
         ignore_completions: bool = False,
+        ignore_predictions: bool = False,
+        as_drafts: bool = False,
         source_name: str = "",
+        file_name: str = "",
+        atomic: bool = False,
+        validate_only: bool = False,
+        tags: Iterable[str] = (),
+        tag_scheme: types.TagScheme | str | None = None,
+        repair_tags: bool = False,
+        separator: str = "",
+        text_column: str = "",
+        label_column: str = "",
+        choices_name: str = "",
+        whole_file: bool = False,
         offset_encoding: types.OffsetEncoding | str | None = None,
         progress: Progress | None = None,
         timeout: float | None = None,
@@ -45,15 +58,28 @@ class DataCalls:
 
         Args:
             project: Id or name.
-            source: Path of the file, its bytes, or an iterable of bytes.
+            source: Path of the file, or of a brat folder; its bytes; or an iterable of bytes.
             format: Recognised from the content when None.
             split: Given to all tasks that bring none of their own.
             author: Author of the imported completions, `import` when empty.
             create_labels: Create the labels that the project does not have yet; otherwise texts
                 that use them are refused.
             ignore_completions: Import the texts only, as open tasks.
+            ignore_predictions: Leave out the predictions in the file.
+            as_drafts: Import completions as drafts.
             source_name: Prefix of external ids of texts without id; by default a hash of the file.
-            offset_encoding: Units of the offsets in a JSONL file.
+            file_name: Helps to recognise the format; by default that of the path.
+            atomic: Store nothing when one text is refused, or the import fails.
+            validate_only: Check everything and report, but store nothing.
+            tags: Given to all tasks.
+            tag_scheme: Of column files; recognised when None.
+            repair_tags: Read inconsistent tags as what they most likely mean.
+            separator: Of columns; recognised when empty.
+            text_column: CSV: name or number of the column of texts.
+            label_column: CSV: name or number of the column of classes.
+            choices_name: Name of the choices that classes without a name go to.
+            whole_file: Plain text: the file is one text.
+            offset_encoding: Units of the offsets, where the format leaves them open.
             progress: Told the bytes sent; may be called from another thread.
             timeout: Seconds for the whole transfer.
 
@@ -62,6 +88,7 @@ class DataCalls:
                 used are refused in the report instead.
             OSError: When the file cannot be read.
         """
+        source, file_name = named(source, file_name)
         upload = Upload(source, progress)
         header = pb.ImportTasksRequest(
             header=pb.ImportTasksHeader(
@@ -73,6 +100,19 @@ class DataCalls:
                 create_labels=create_labels,
                 ignore_completions=ignore_completions,
                 source_name=source_name,
+                file_name=file_name,
+                atomic=atomic,
+                validate_only=validate_only,
+                ignore_predictions=ignore_predictions,
+                as_drafts=as_drafts,
+                tags=tags,
+                tag_scheme=convert.scheme_to(tag_scheme),
+                repair_tags=repair_tags,
+                separator=separator,
+                text_column=text_column,
+                label_column=label_column,
+                choices_name=choices_name,
+                whole_file=whole_file,
             )
         )
 
@@ -98,21 +138,30 @@ class DataCalls:
         *,
         format: types.TaskFormat | str | None = None,
         status: types.TaskStatus | str | None = None,
+        filter: types.TaskFilter | None = None,
+        tag_scheme: types.TagScheme | str | None = None,
+        separator: str = "",
+        choices_name: str = "",
         offset_encoding: types.OffsetEncoding | str | None = None,
         progress: Progress | None = None,
         timeout: float | None = None,
     ) -> types.ExportReport:
         """Write the tasks of a project with their completions to a file.
 
-        A path is replaced only once the export is complete. `status` selects tasks.
+        A path is replaced only once the export is complete. `status` and `filter` select tasks.
         """
         request = pb.ExportTasksRequest(
             parent=project_name(project),
             format=convert.format_to(format),
             status=convert.statuses_to([status or types.TaskStatus.UNSPECIFIED])[0],
             offset_encoding=basic.encoding_to(offset_encoding),
+            filter=team.filter_to(filter),
+            tag_scheme=convert.scheme_to(tag_scheme),
+            separator=separator,
+            choices_name=choices_name,
         )
         size = tasks = omitted = 0
+        what: dict[str, int] = {}
         with opened(target) as file:
             for message in self._transport.download(
                 self._transport.annotation.ExportTasks, request, timeout
@@ -121,9 +170,12 @@ class DataCalls:
                 size += len(message.chunk)
                 tasks = message.exported_tasks or tasks
                 omitted = message.omitted_spans or omitted
+                what = dict(message.omitted) or what
                 if progress is not None:
                     progress(size, None)
-        return types.ExportReport(exported_tasks=tasks, omitted_spans=omitted, size_bytes=size)
+        return types.ExportReport(
+            exported_tasks=tasks, omitted_spans=omitted, size_bytes=size, omitted=what
+        )
 
     def list_predictions(
         self,
@@ -167,16 +219,20 @@ class DataCalls:
         project: str | Named,
         *,
         split_policy: types.SplitPolicy | None = None,
+        selection: types.Selection | None = None,
+        description: str = "",
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> types.Snapshot:
-        """Freeze the submitted completions of a project; FailedPrecondition when there is none.
+        """Freeze the selected completions of a project; FailedPrecondition when there is none.
 
         Without a policy the given splits are used when every task has one, else 0.8 / 0.1 / 0.1.
         """
         request = pb.CreateSnapshotRequest(
             parent=project_name(project),
             split_policy=convert.policy_to(split_policy),
+            selection=team.selection_to(selection),
+            description=description,
             request_id=request_id or uuid4().hex,
         )
         response = self._transport.unary(

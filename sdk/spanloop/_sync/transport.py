@@ -12,9 +12,16 @@ import grpc
 
 from spanloop._connect import ClientOptions, Endpoints, Tls, channel_options
 from spanloop._status import from_rpc_error
+from spanloop.annotation.v1.agreement_service_pb2_grpc import (
+    AgreementServiceStub as AgreementStub,
+)
 from spanloop.annotation.v1.annotation_service_pb2_grpc import (
     AnnotationServiceStub as AnnotationStub,
 )
+from spanloop.annotation.v1.history_service_pb2_grpc import HistoryServiceStub as HistoryStub
+from spanloop.annotation.v1.labeling_service_pb2_grpc import LabelingServiceStub as LabelingStub
+from spanloop.annotation.v1.member_service_pb2_grpc import MemberServiceStub as MemberStub
+from spanloop.annotation.v1.rule_service_pb2_grpc import RuleServiceStub as RuleStub
 from spanloop.errors import SpanloopError
 from spanloop.inference.v1.inference_service_pb2_grpc import InferenceServiceStub as InferenceStub
 from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceStub as RegistryStub
@@ -22,10 +29,21 @@ from spanloop.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub as T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from spanloop.annotation.v1.agreement_service_pb2_grpc import AgreementServiceStub
     from spanloop.annotation.v1.annotation_service_pb2_grpc import AnnotationServiceStub
+    from spanloop.annotation.v1.history_service_pb2_grpc import HistoryServiceStub
+    from spanloop.annotation.v1.labeling_service_pb2_grpc import LabelingServiceStub
+    from spanloop.annotation.v1.member_service_pb2_grpc import MemberServiceStub
+    from spanloop.annotation.v1.rule_service_pb2_grpc import RuleServiceStub
     from spanloop.inference.v1.inference_service_pb2_grpc import InferenceServiceStub
     from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
     from spanloop.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub
+
+
+_STUBS = (
+    *("annotation", "labeling", "members", "history", "agreement", "rules"),
+    *("trainer", "registry", "inference"),
+)
 
 
 class Described(Protocol):
@@ -67,15 +85,27 @@ class Transport:
     """The channels of one client, opened at first use."""
 
     def __init__(
-        self, endpoints: Endpoints, token: str | None, tls: Tls | None, options: ClientOptions
+        self,
+        endpoints: Endpoints,
+        token: str | None,
+        tls: Tls | None,
+        options: ClientOptions,
+        user: str = "",
     ) -> None:
         self.options = options
         self._endpoints = endpoints
         self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        if user:
+            self._metadata = (*self._metadata, ("spanloop-user", user))
         self._tls = tls
         self._channels: dict[str, grpc.Channel] = {}
         self._opening = threading.Lock()
         self.annotation: AnnotationServiceStub
+        self.labeling: LabelingServiceStub
+        self.members: MemberServiceStub
+        self.history: HistoryServiceStub
+        self.agreement: AgreementServiceStub
+        self.rules: RuleServiceStub
         self.trainer: TrainerServiceStub
         self.registry: RegistryServiceStub
         self.inference: InferenceServiceStub
@@ -85,6 +115,16 @@ class Transport:
         match name:
             case "annotation":
                 self.annotation = AnnotationStub(self.channel(name))
+            case "labeling":
+                self.labeling = LabelingStub(self.channel("annotation"))
+            case "members":
+                self.members = MemberStub(self.channel("annotation"))
+            case "history":
+                self.history = HistoryStub(self.channel("annotation"))
+            case "agreement":
+                self.agreement = AgreementStub(self.channel("annotation"))
+            case "rules":
+                self.rules = RuleStub(self.channel("annotation"))
             case "trainer":
                 self.trainer = TrainerStub(self.channel(name))
             case "registry":
@@ -111,8 +151,9 @@ class Transport:
 
     def close(self) -> None:
         """Close all channels; calls under way fail."""
+        for stub in _STUBS:
+            self.__dict__.pop(stub, None)
         for service, channel in list(self._channels.items()):
-            self.__dict__.pop(service, None)
             del self._channels[service]
             channel.close()
 

@@ -37,13 +37,22 @@ class Span:
     """A labelled piece of a text: `start` is its first unit, `end` the first unit behind it.
 
     Attributes:
+        start: First unit.
+        end: First unit behind it.
+        label: Value of its label.
         id: Identifies the span within its completion; given by the server when empty.
+        fragments: For a discontinuous span its pieces (start, end), in order.
+        assertion: Assertion status of what it names, or empty.
+        attributes: What else is said about it.
     """
 
     start: int
     end: int
     label: str
     id: str = ""
+    fragments: tuple[tuple[int, int], ...] = ()
+    assertion: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
+from spanloop.cli._filters import Authors, Labels, NoTags, Regex, Statuses, Tags, filter_of
 from spanloop.cli._output import note, warn
 from spanloop.cli._session import Context, Project, session_of
-from spanloop.types import TaskFormat, TaskStatus
+from spanloop.types import TagScheme, TaskFormat
 
 
 def add_to(root: typer.Typer) -> None:
@@ -25,18 +26,36 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write; default: stdout.")
     ] = None,
-    status: Annotated[TaskStatus | None, typer.Option(help="Only such tasks.")] = None,
+    status: Statuses = None,
+    tag: Tags = None,
+    no_tag: NoTags = None,
+    label: Labels = None,
+    author: Authors = None,
+    regex: Regex = "",
+    tag_scheme: Annotated[
+        TagScheme | None, typer.Option(help="Of column files; default: IOB2.")
+    ] = None,
+    separator: Annotated[str, typer.Option(help="Of columns.")] = "",
+    choices_name: Annotated[
+        str, typer.Option(help="The choices that are written where there is place for one.")
+    ] = "",
 ) -> None:
     """Export the tasks of a project with their completions."""
+    wanted = filter_of(
+        statuses=status, tags=tag, no_tags=no_tag, labels=label, authors=author, regex=regex
+    )
+    target = sys.stdout.buffer if output is None else output
     with session_of(context).client() as client:
-        if output is not None:
-            report = client.export(project, output, format=format, status=status)
-        else:
-            report = client.export(project, sys.stdout.buffer, format=format, status=status)
-            sys.stdout.buffer.flush()
-    note(f"Exported {report.exported_tasks} tasks, {report.size_bytes} bytes.")
-    if report.omitted_spans:
-        warn(
-            f"{report.omitted_spans} spans are left out: {format.value} cannot hold spans that "
-            "overlap or begin or end inside a word."
+        report = client.export(
+            project,
+            target,
+            format=format,
+            filter=wanted,
+            tag_scheme=tag_scheme,
+            separator=separator,
+            choices_name=choices_name,
         )
+    sys.stdout.buffer.flush()
+    note(f"Exported {report.exported_tasks} tasks, {report.size_bytes} bytes.")
+    for what, count in report.omitted.items():
+        warn(f"{format.value} has no place for {count} × {what}.")

@@ -11,7 +11,7 @@ from spanloop.cli._output import note, print_json, print_table, progress_bar, wa
 from spanloop.cli._session import AsJson, Context, Project, session_of
 from spanloop.client import Client
 from spanloop.errors import ConfigurationError, NotFound
-from spanloop.types import ImportReport, Split, TaskFormat
+from spanloop.types import ImportReport, Split, TagScheme, TaskFormat
 
 _SPLITS = {
     "train": Split.TRAIN,
@@ -33,7 +33,7 @@ def files_of(paths: list[Path], split: Split | None) -> list[tuple[Path, Split |
     """
     found: list[tuple[Path, Split | None]] = []
     for path in paths:
-        if not path.is_dir():
+        if not path.is_dir() or any(path.rglob("*.ann")):  # a brat folder is one file
             found.append((path, split))
             continue
         parts: dict[Split, Path] = {}
@@ -69,7 +69,8 @@ def import_(
         typer.Argument(
             metavar="FILE...",
             exists=True,
-            help="Files, or folders with train, dev and test files, whose splits are then kept.",
+            help="Files, brat folders, or folders with train, dev and test files, whose splits "
+            "are then kept.",
         ),
     ],
     format: Annotated[
@@ -91,6 +92,28 @@ def import_(
     open_: Annotated[
         bool, typer.Option("--open", help="Import the texts only, as open tasks.")
     ] = False,
+    drafts: Annotated[bool, typer.Option(help="Import completions as drafts.")] = False,
+    author: Annotated[str, typer.Option(help="Author of completions without one.")] = "",
+    tag: Annotated[
+        list[str] | None, typer.Option(help="Tag given to all tasks; may be repeated.")
+    ] = None,
+    atomic: Annotated[
+        bool, typer.Option(help="Per file all or nothing: store nothing when a text is refused.")
+    ] = False,
+    validate_only: Annotated[bool, typer.Option(help="Check everything, store nothing.")] = False,
+    tag_scheme: Annotated[
+        TagScheme | None, typer.Option(help="Of column files; default: recognised.")
+    ] = None,
+    repair_tags: Annotated[
+        bool, typer.Option(help="Read inconsistent tags as what they most likely mean.")
+    ] = False,
+    separator: Annotated[str, typer.Option(help="Of columns; default: recognised.")] = "",
+    text_column: Annotated[str, typer.Option(help="CSV: name or number of the texts.")] = "",
+    label_column: Annotated[str, typer.Option(help="CSV: name or number of the classes.")] = "",
+    choices_name: Annotated[
+        str, typer.Option(help="Name of the choices that classes without a name go to.")
+    ] = "",
+    whole_file: Annotated[bool, typer.Option(help="Plain text: the file is one text.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Import tasks, with their completions if the files have them.
@@ -115,6 +138,18 @@ def import_(
                     split=part,
                     create_labels=create_labels,
                     ignore_completions=open_,
+                    as_drafts=drafts,
+                    author=author,
+                    tags=tag or (),
+                    atomic=atomic,
+                    validate_only=validate_only,
+                    tag_scheme=tag_scheme,
+                    repair_tags=repair_tags,
+                    separator=separator,
+                    text_column=text_column,
+                    label_column=label_column,
+                    choices_name=choices_name,
+                    whole_file=whole_file,
                     progress=lambda sent, size, row=row: bar.update(  # type: ignore[misc]
                         row, completed=sent, total=size
                     ),
@@ -154,6 +189,16 @@ def _show(reports: list[tuple[Path, ImportReport]]) -> None:
             for path, report in reports
         ),
     )
+    warnings = [(path, one) for path, report in reports for one in report.warnings]
+    if warnings:
+        print_table(
+            ["file", "#line", "note"],
+            ((path.name, one.line, one.message) for path, one in warnings[:_SHOWN_REFUSALS]),
+            title="Warnings",
+        )
+        hidden = sum(report.warning_count for _, report in reports) - _SHOWN_REFUSALS
+        if hidden > 0:
+            note(f"… and {hidden} more; --json lists them.")
     labels = sorted({label for _, report in reports for label in report.created_labels})
     if labels:
         note(f"Created labels: {', '.join(labels)}.")

@@ -11,16 +11,24 @@ import typer
 from typer.core import TyperGroup
 
 from spanloop.cli import (
+    _completions,
     _config,
     _deploy,
     _doctor,
     _export,
+    _formats,
     _import,
     _jobs,
+    _labeling,
     _labels,
+    _members,
     _models,
     _preannotate,
     _predict,
+    _rules,
+    _snapshots,
+    _tasks,
+    _team,
     _train,
     _up,
 )
@@ -82,18 +90,35 @@ def root(
         str | None,
         typer.Option(help="Bearer token; better set SPANLOOP_TOKEN, which process lists hide."),
     ] = None,
+    user: Annotated[
+        str,
+        typer.Option(
+            envvar="SPANLOOP_USER",
+            help="Act for this user, with the token that the services share.",
+        ),
+    ] = "",
     _version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
     """Remember the options that all commands share."""
-    context.obj = Session(data_dir=data_dir, token=token)
+    context.obj = Session(data_dir=data_dir, token=token, user=user)
 
 
-for module in (_up, _import, _train, _deploy, _predict, _preannotate, _export, _config, _doctor):
+for module in (
+    *(_up, _import, _train, _deploy, _predict, _preannotate, _export, _config, _doctor, _team),
+):
     module.add_to(app)
 app.add_typer(_labels.app, name="labels")
+app.add_typer(_labeling.app, name="labeling")
+app.add_typer(_tasks.app, name="tasks")
+app.add_typer(_completions.app, name="completions")
+app.add_typer(_members.app, name="members")
+app.add_typer(_members.tokens, name="tokens")
+app.add_typer(_snapshots.app, name="snapshots")
+app.add_typer(_rules.app, name="rules")
+app.add_typer(_formats.app, name="formats")
 app.add_typer(_jobs.app, name="jobs")
 app.add_typer(_models.app, name="models")
 

@@ -21,6 +21,7 @@ class Session:
 
     data_dir: Path | None = None
     token: str | None = None
+    user: str = ""
 
     @property
     def data(self) -> Path:
@@ -30,7 +31,7 @@ class Session:
     @contextmanager
     def client(self) -> Iterator[Client]:
         """Open a client with these options."""
-        with Client(data_dir=self.data_dir, token=self.token) as client:
+        with Client(data_dir=self.data_dir, token=self.token, user=self.user) as client:
             yield client
 
 

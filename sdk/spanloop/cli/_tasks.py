@@ -1,0 +1,177 @@
+"""`spanloop tasks`."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Annotated
+
+import typer
+
+from spanloop.cli._filters import (
+    Authors,
+    Labels,
+    NoTags,
+    Regex,
+    Statuses,
+    Tags,
+    filter_of,
+    task_name,
+)
+from spanloop.cli._groups import ListsByDefault
+from spanloop.cli._output import note, print_json, print_table
+from spanloop.cli._session import AsJson, Context, Project, session_of
+
+app = typer.Typer(cls=ListsByDefault, no_args_is_help=True, help="The tasks of a project.")
+_SHOWN = 60
+
+Task = Annotated[str, typer.Argument(metavar="TASK", help="Id or full name of the task.")]
+Tasks = Annotated[list[str], typer.Argument(metavar="TASK...", help="Ids or full names.")]
+
+
+@app.command("list")
+def list_(
+    context: Context,
+    project: Project,
+    status: Statuses = None,
+    tag: Tags = None,
+    no_tag: NoTags = None,
+    label: Labels = None,
+    author: Authors = None,
+    regex: Regex = "",
+    deleted: Annotated[bool, typer.Option(help="Only deleted tasks.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List tasks, in order of creation."""
+    wanted = filter_of(
+        statuses=status, tags=tag, no_tags=no_tag, labels=label, authors=author, regex=regex
+    )
+    with session_of(context).client() as client:
+        found = list(islice(client.list_tasks(project, filter=wanted, deleted=deleted), limit))
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ["task", "external id", "status", "tags", "#completions", "text"],
+        (
+            (
+                task.name.rpartition("/")[2],
+                task.external_id,
+                task.status.value,
+                ", ".join(task.tags),
+                task.completion_count,
+                task.text if len(task.text) <= _SHOWN else f"{task.text[:_SHOWN]}…",
+            )
+            for task in found
+        ),
+    )
+
+
+@app.command()
+def show(context: Context, project: Project, task: Task, as_json: AsJson = False) -> None:
+    """Show a task with its completions."""
+    with session_of(context).client() as client:
+        found = client.get_task(task_name(project, task))
+        completions = list(client.list_completions(found.name))
+    if as_json:
+        print_json({"task": found, "completions": completions})
+        return
+    print_table(
+        ["", ""],
+        [
+            ("task", found.name),
+            ("status", found.status.value),
+            ("tags", ", ".join(found.tags)),
+            ("group", found.group),
+            ("split", found.split.value),
+            ("deleted", found.delete_time),
+            ("text", found.text),
+        ],
+    )
+    print_table(
+        ["completion", "author", "state", "star", "#spans", "reviewer", "comment"],
+        (
+            (
+                one.name.rpartition("/")[2],
+                one.author,
+                one.state.value,
+                one.ground_truth,
+                len(one.spans),
+                one.review.reviewer if one.review else "",
+                one.review.comment if one.review else "",
+            )
+            for one in completions
+        ),
+    )
+
+
+@app.command()
+def tag(
+    context: Context,
+    project: Project,
+    tasks: Tasks,
+    add: Annotated[list[str] | None, typer.Option(help="Tag to add; may be repeated.")] = None,
+    remove: Annotated[
+        list[str] | None, typer.Option(help="Tag to remove; may be repeated.")
+    ] = None,
+) -> None:
+    """Add and remove tags of tasks."""
+    with session_of(context).client() as client:
+        changed = client.tag_tasks(project, tasks, add=add or (), remove=remove or ())
+    note(f"Changed {changed} of {len(tasks)} tasks.")
+
+
+@app.command()
+def delete(context: Context, project: Project, tasks: Tasks) -> None:
+    """Delete tasks; they can be brought back."""
+    with session_of(context).client() as client:
+        for task in tasks:
+            note(f"Deleted {client.delete_task(task_name(project, task)).name}.")
+
+
+@app.command()
+def undelete(context: Context, project: Project, tasks: Tasks) -> None:
+    """Bring deleted tasks back."""
+    with session_of(context).client() as client:
+        for task in tasks:
+            note(f"Restored {client.undelete_task(task_name(project, task)).name}.")
+
+
+@app.command()
+def purge(
+    context: Context,
+    project: Project,
+    tasks: Tasks,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove deleted tasks for good, with completions, predictions and history."""
+    if not yes:
+        typer.confirm(f"Remove {len(tasks)} tasks for good?", abort=True, err=True)
+    with session_of(context).client() as client:
+        for task in tasks:
+            client.purge_task(task_name(project, task))
+            note(f"Purged {task}.")
+
+
+@app.command()
+def history(context: Context, project: Project, task: Task, as_json: AsJson = False) -> None:
+    """Show what a task's tags, group, split and notes were before."""
+    with session_of(context).client() as client:
+        found = list(client.list_revisions(task_name(project, task)))
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ["#version", "until", "changed by", "tags", "group", "split"],
+        (
+            (
+                one.version,
+                one.end_time,
+                one.actor,
+                ", ".join(one.task.tags) if one.task else "",
+                one.task.group if one.task else "",
+                one.task.split.value if one.task else "",
+            )
+            for one in found
+        ),
+    )
