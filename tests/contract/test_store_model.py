@@ -22,6 +22,8 @@ from services.common.store.port import (
     DuplicateError,
     Eq,
     Gt,
+    Has,
+    HasAny,
     In,
     Index,
     Lt,
@@ -35,7 +37,12 @@ from services.common.store.sqlite import SqliteStore
 
 THINGS = Collection(
     name="things",
-    indexes=(Index(fields=("a", "n")), Index(fields=("u.k",), unique=True)),
+    indexes=(
+        Index(fields=("a", "n")),
+        Index(fields=("u.k",), unique=True),
+        Index(fields=("t", "n"), multi="t"),
+        Index(fields=("a", "t", "n"), multi="t"),
+    ),
 )
 ORDERS = [[], [Order(field="n")], [Order(field="n", descending=True)]]
 
@@ -45,9 +52,15 @@ texts = st.sampled_from(["", "a", "b", "ä", "👍"]) | st.text(
 )
 numbers = st.integers(2, 5) | st.just(2.5)
 scalars = st.none() | texts | numbers
+tags = st.sampled_from(["", "x", "y", "ä", "👍", '["x"]'])
+tagged = st.none() | tags | st.lists(tags, max_size=4)
 bodies = st.fixed_dictionaries(
     {"n": numbers},
-    optional={"a": scalars, "u": st.fixed_dictionaries({}, optional={"k": st.none() | texts})},
+    optional={
+        "a": scalars,
+        "t": tagged,
+        "u": st.fixed_dictionaries({}, optional={"k": st.none() | texts}),
+    },
 )
 conditions = st.one_of(
     st.builds(Eq, st.sampled_from(["a", "n", "u.k", "zz"]), scalars),
@@ -55,8 +68,15 @@ conditions = st.one_of(
     st.builds(In, st.sampled_from(["a", "n", "u.k"]), st.lists(scalars, max_size=3)),
     st.builds(Lt, st.sampled_from(["a", "n", "u.k"]), texts | numbers),
     st.builds(Gt, st.sampled_from(["a", "n", "u.k"]), texts | numbers),
+    st.builds(Has, st.just("t"), tags),
+    st.builds(HasAny, st.just("t"), st.lists(tags, max_size=4)),
 )
-wheres = st.lists(conditions, max_size=2)
+# the combinations that a multi-value index answers, which chance alone rarely makes
+driven = st.tuples(
+    st.builds(Eq, st.just("a"), scalars),
+    st.builds(HasAny, st.just("t"), st.lists(tags, min_size=1, max_size=3)),
+).map(list)
+wheres = st.lists(conditions, max_size=2) | driven
 steps = st.one_of(
     st.tuples(st.just("insert"), names, bodies),
     st.tuples(st.just("insert_many"), st.lists(st.tuples(names, bodies), max_size=4)),
@@ -65,10 +85,13 @@ steps = st.one_of(
         st.just("update"),
         names,
         wheres,
-        st.fixed_dictionaries({}, optional={"a": scalars, "u.k": st.none() | texts}),
+        st.fixed_dictionaries(
+            {}, optional={"a": scalars, "t": tagged, "n": numbers, "u.k": st.none() | texts}
+        ),
     ),
     st.tuples(st.just("claim"), wheres, st.sampled_from(ORDERS)),
     st.tuples(st.just("delete"), names),
+    st.tuples(st.just("delete_many"), st.lists(names, max_size=4)),
     st.tuples(st.just("find"), wheres, st.sampled_from(ORDERS)),
 )
 
@@ -82,6 +105,10 @@ def holds(condition: Condition, body: Document) -> bool:
             return bool(value != wanted)
         case In(values=wanted_values):
             return value in wanted_values
+        case Has(value=sought):
+            return isinstance(value, list) and sought in value
+        case HasAny(values=several):
+            return isinstance(value, list) and any(one in several for one in value)
         case Lt(value=bound) | Gt(value=bound):
             if value is None or isinstance(value, str) != isinstance(bound, str):
                 return False
@@ -174,6 +201,9 @@ async def check(store: DocumentStore, program: list[Any]) -> None:
                 assert await store.delete("things", id) == (
                     model.documents.pop(id, None) is not None
                 )
+            case ("delete_many", ids):
+                gone = {key for key in ids if model.documents.pop(key, None) is not None}
+                assert await store.delete_many("things", ids) == len(gone)
             case ("find", where, order):
                 wanted = model.matching(where, order)
                 found: list[str] = []

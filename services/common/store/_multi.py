@@ -1,17 +1,16 @@
-"""Multi-value indexes in SQLite: a side table each, kept by triggers in the same transaction.
-
-A row is one string of the list with the other fields of the index and the document's id. Rows are
-keyed by all of it, so that a page of one string in its order is one range of the table.
-"""
+"""Finding and counting through the side table of a multi-value index in SQLite."""
 
 from __future__ import annotations
 
 import heapq
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from services.common.store import _sql
+from services.common.store._sqlite_rows import stored_row
 from services.common.store.port import (
     Collection,
     Condition,
@@ -22,187 +21,199 @@ from services.common.store.port import (
     Order,
     Scalar,
     Stored,
-    position,
 )
 
-_ID = "doc"
+# Each string that is looked for holds a statement open while its rows are merged with the others'.
+_OPEN_AT_ONCE = 64
+
+# id, revision, body, value of the order's field
+_Row: TypeAlias = tuple[str, int, str, str | int | float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drive:
-    """How a find goes through a side table: one statement for each string that is looked for."""
+class Driven:
+    """A multi-value index that answers conditions.
 
-    statements: Sequence[str]
-    params: Sequence[_sql.Params]
+    Attributes:
+        collection: The collection's name.
+        index: The index.
+        values: The strings that are looked for, each once.
+        equal: What the other fields before the last are equal to, by field.
+        rest: The conditions that the index does not answer.
+    """
 
-
-def statements(collection: Collection, index: Index) -> list[str]:
-    """Return what creates the side table of an index, its triggers, and its first content."""
-    side, main = _side(collection, index), _sql.table(collection.name)
-    columns = ", ".join([*_columns(index), _ID])
-    name = _sql.index_name(collection.name, index)
-
-    def rows(body: str, id: str) -> str:
-        path = _sql.json_path(index.multi)
-        values = [
-            "e.value" if field == index.multi else f"json_extract({body}, {_sql.json_path(field)})"
-            for field in index.fields
-        ]
-        return (
-            f"SELECT DISTINCT {', '.join(values)}, {id} FROM json_each({body}, {path}) e "  # noqa: S608
-            f"WHERE e.type = 'text' AND json_type({body}, {path}) = 'array'"
-        )
-
-    insert = f"INSERT OR IGNORE INTO {side} ({columns}) {rows('NEW.body', 'NEW.id')};"
-    gone = rows("OLD.body", "OLD.id")
-    remove = f"DELETE FROM {side} WHERE ({columns}) IN ({gone});"  # noqa: S608
-    both = f"{remove} {insert}"
-    changed = " OR ".join(
-        f"json_extract(OLD.body, {_sql.json_path(field)}) IS NOT "
-        f"json_extract(NEW.body, {_sql.json_path(field)})"
-        for field in index.fields
-    )
-    return [
-        f"CREATE TABLE {side} ({columns}, PRIMARY KEY ({columns})) WITHOUT ROWID",
-        f'CREATE TRIGGER "{name}_insert" AFTER INSERT ON {main} BEGIN {insert} END',
-        f'CREATE TRIGGER "{name}_delete" AFTER DELETE ON {main} BEGIN {remove} END',
-        f'CREATE TRIGGER "{name}_update" AFTER UPDATE ON {main} WHEN {changed} BEGIN {both} END',
-        f"INSERT OR IGNORE INTO {side} ({columns}) "
-        + rows(f"{main}.body", f"{main}.id").replace("FROM json_each", f"FROM {main}, json_each"),
-    ]
-
-
-def declare(db: sqlite3.Connection, collection: Collection, index: Index) -> None:
-    """Create the side table of an index if it is missing, or anew if it was declared otherwise."""
-    wanted = statements(collection, index)
-    table = _side(collection, index).strip('"')
-    found = db.execute("SELECT sql FROM sqlite_master WHERE name = ?", [table]).fetchone()
-    if found is not None and found[0] == wanted[0]:
-        return
-    if found is not None:
-        name = _sql.index_name(collection.name, index)
-        for event in ("insert", "delete", "update"):
-            db.execute(f'DROP TRIGGER IF EXISTS "{name}_{event}"')
-        db.execute(f'DROP TABLE "{table}"')
-    for statement in wanted:
-        db.execute(statement)
+    collection: str
+    index: Index
+    values: Sequence[str]
+    equal: Mapping[str, str | int | float]
+    rest: Sequence[Condition]
 
 
 def drive(
-    collection: Collection,
-    where: Sequence[Condition],
-    order: Sequence[Order],
-    after: Sequence[Scalar] | None,
-) -> Drive | None:
-    """Return how to find documents through a multi-value index, or None when none fits.
+    collection: Collection, where: Sequence[Condition], order: Sequence[Order] | None = None
+) -> Driven | None:
+    """Return the multi-value index to go through, or None when none fits.
 
-    One fits when the order is that of its last field, and there are conditions for all fields
-    before: equality with a string or number, and Has or HasAny for the list.
+    One fits when there are conditions for all fields before its last (equality with a string or
+    number, Has or HasAny for the list) and that last one alone is the order; no `order` means that
+    any will do. Of several the one with the fewest strings to look for is taken; none when a unique
+    index leaves one document anyway.
     """
-    if len(order) != 1:
+    if order is not None and len(order) != 1:
         return None
     equal = {
         one.field: one.value
         for one in where
         if isinstance(one, Eq) and one.value is not None and not isinstance(one.value, bool)
     }
+    if any(
+        index.unique and not index.where and all(field in equal for field in index.fields)
+        for index in collection.indexes
+    ):
+        return None
+    found: list[Driven] = []
     for condition in where:
         if not isinstance(condition, Has | HasAny):
             continue
+        sought = [condition.value] if isinstance(condition, Has) else condition.values
         for index in collection.indexes:
             keys = [field for field in index.fields[:-1] if field != index.multi]
-            fits = index.multi == condition.field and index.fields[-1] == order[0].field
-            if fits and all(key in equal for key in keys):
-                rest = [one for one in where if one is not condition]
-                values = [condition.value] if isinstance(condition, Has) else condition.values
-                return _through(collection, index, equal, list(values), rest, order, after)
-    return None
+            if (
+                index.multi == condition.field
+                and all(key in equal for key in keys)
+                and (order is None or index.fields[-1] == order[0].field)
+            ):
+                chosen = {key: equal[key] for key in keys}
+                found.append(
+                    Driven(
+                        collection=collection.name,
+                        index=index,
+                        values=list(dict.fromkeys(sought)),
+                        equal=chosen,
+                        rest=[
+                            one
+                            for one in where
+                            if one is not condition and not _answered(one, chosen)
+                        ],
+                    )
+                )
+    return min(found, key=lambda one: len(one.values), default=None)
 
 
-def run(
-    db: sqlite3.Connection,
-    how: Drive,
-    order: Sequence[Order],
-    limit: int,
-    read: Callable[[tuple[str, int, str]], Stored],
-) -> list[Stored]:
-    """Carry a find out: the pages of all strings, merged."""
-    pages = [
-        [read(row) for row in db.execute(statement, [*params, limit])]
-        for statement, params in zip(how.statements, how.params, strict=True)
-    ]
-    if len(pages) == 1:
-        return pages[0]
-    sign = -1 if order[0].descending else 1
+def count(driven: Driven) -> tuple[str, _sql.Params]:
+    """Return the statement that counts documents; it reads none when nothing is left to check."""
+    guard, params = _sql.conditions(driven.rest)
+    terms, keys = _keys(driven, driven.values)
+    # With one string each document has one row at most.
+    what = "*" if len(driven.values) == 1 else f"DISTINCT m.{_sql.SIDE_ID}"
+    statement = (
+        f"SELECT count({what}) FROM {_source(driven, join=bool(driven.rest))} "  # noqa: S608
+        f"WHERE {terms} AND {guard}"
+    )
+    return statement, [*keys, *params]
 
-    def key(stored: Stored) -> tuple[_Key, str]:
-        return _Key(position(stored, order)[0], sign), stored.id
 
-    found: list[Stored] = []
-    for stored in heapq.merge(*pages, key=key):
-        if not found or found[-1].id != stored.id:
-            found.append(stored)
+def page(
+    driven: Driven, order: Sequence[Order], after: Sequence[Scalar] | None
+) -> Callable[[sqlite3.Connection, int], list[Stored]]:
+    """Return the function that reads a page of at most so many documents.
+
+    It takes the rows of each string in their order and merges them, so that it reads what it
+    returns, and of each further string one document, or one again if it holds several.
+    """
+    names = dict(zip(driven.index.fields, _sql.side_columns(driven.index), strict=False))
+    last = f"m.{names[order[0].field]}"
+    columns = {order[0].field: last, "id": f"m.{_sql.SIDE_ID}"}
+    guard, params = _sql.conditions(driven.rest)
+    if after is not None:
+        behind, more = _sql.behind(order, after, columns)
+        guard, params = f"{behind} AND {guard}", [*more, *params]
+    key = _descending if order[0].descending else _ascending
+
+    def find(db: sqlite3.Connection, limit: int) -> list[Stored]:
+        rows: list[_Row] = []
+        for first in range(0, len(driven.values), _OPEN_AT_ONCE):
+            with ExitStack() as stack:
+                cursors: list[Iterable[_Row]] = []
+                for value in driven.values[first : first + _OPEN_AT_ONCE]:
+                    terms, keys = _keys(driven, [value])
+                    statement = (
+                        f"SELECT t.id, revision, body, {last} "  # noqa: S608
+                        f"FROM {_source(driven, join=True)} WHERE {terms} AND {guard} "
+                        f"ORDER BY {_sql.order_by(order, columns)} LIMIT ?"
+                    )
+                    cursor = db.execute(statement, [*keys, *params, limit])
+                    cursors.append(stack.enter_context(closing(cursor)))
+                rows = _first(limit, heapq.merge(rows, *cursors, key=key))
+        return [stored_row(row[:3]) for row in rows]
+
+    return find
+
+
+def _answered(condition: Condition, equal: Mapping[str, str | int | float]) -> bool:
+    """Whether the key says all that the condition asks (true and false are 1 and 0 there)."""
+    return (
+        isinstance(condition, Eq)
+        and condition.field in equal
+        and condition.value == equal[condition.field]
+        and condition.value not in (0, 1)
+    )
+
+
+def _source(driven: Driven, *, join: bool) -> str:
+    side = f'"{_sql.side_table(driven.collection, driven.index)}" m'
+    if not join:
+        return side
+    # CROSS JOIN: SQLite goes through the side table and looks documents up, never the other way
+    return f"{side} CROSS JOIN {_sql.table(driven.collection)} t ON t.id = m.{_sql.SIDE_ID}"
+
+
+def _keys(driven: Driven, values: Sequence[str]) -> tuple[str, _sql.Params]:
+    terms, params = [], list[Scalar]()
+    for field, column in zip(
+        driven.index.fields[:-1], _sql.side_columns(driven.index), strict=False
+    ):
+        if field == driven.index.multi:
+            terms.append(f"m.{column} IN ({', '.join('?' * len(values))})")
+            params += values
+        else:
+            terms.append(f"m.{column} = ?")
+            params.append(driven.equal[field])
+    return " AND ".join(terms), params
+
+
+def _first(limit: int, rows: Iterable[_Row]) -> list[_Row]:
+    """Return the first rows of different documents; equal ones stand together."""
+    found: list[_Row] = []
+    for row in rows:
+        if not found or found[-1][0] != row[0]:
+            found.append(row)
         if len(found) == limit:
             break
     return found
 
 
-class _Key:
-    """A value of an order field; the larger ones come first when `sign` is negative."""
+class _Reversed:
+    """A value that comes before smaller ones."""
 
-    __slots__ = ("sign", "value")
+    __slots__ = ("value",)
 
-    def __init__(self, value: object, sign: int) -> None:
+    def __init__(self, value: str | float) -> None:
         self.value = value
-        self.sign = sign
 
-    def __lt__(self, other: _Key) -> bool:
-        mine, theirs = (self.value, other.value) if self.sign > 0 else (other.value, self.value)
-        return bool(mine < theirs)  # type: ignore[operator]
+    def __lt__(self, other: _Reversed) -> bool:
+        return bool(other.value < self.value)  # type: ignore[operator]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self.value == other.value
+        return isinstance(other, _Reversed) and self.value == other.value
 
-    __hash__ = None  # type: ignore[assignment]
-
-
-def _through(
-    collection: Collection,
-    index: Index,
-    equal: dict[str, str | int | float],
-    values: Sequence[str],
-    rest: Sequence[Condition],
-    order: Sequence[Order],
-    after: Sequence[Scalar] | None,
-) -> Drive:
-    names = dict(zip(index.fields, _columns(index), strict=True))
-    columns = {order[0].field: f"m.{names[order[0].field]}", "id": f"m.{_ID}"}
-    texts, all_params = [], []
-    for value in dict.fromkeys(values):
-        terms, params = [], list[Scalar]()
-        for field in index.fields[:-1]:
-            terms.append(f"m.{names[field]} = ?")
-            params.append(value if field == index.multi else equal[field])
-        if after is not None:
-            behind, more = _sql.behind(order, after, columns)
-            terms.append(behind)
-            params += more
-        guard, more = _sql.conditions(rest)
-        # CROSS JOIN: SQLite goes through the side table and looks the documents up, never the
-        # other way round.
-        texts.append(
-            f"SELECT id, revision, body FROM {_side(collection, index)} m "  # noqa: S608
-            f"CROSS JOIN {_sql.table(collection.name)} t ON t.id = m.{_ID} "
-            f"WHERE {' AND '.join(terms)} AND {guard} "
-            f"ORDER BY {_sql.order_by(order, columns)} LIMIT ?"
-        )
-        all_params.append([*params, *more])
-    return Drive(statements=texts, params=all_params)
+    def __hash__(self) -> int:
+        return hash(self.value)
 
 
-def _side(collection: Collection, index: Index) -> str:
-    return f'"m_{collection.name}__{index.name}"'
+def _ascending(row: _Row) -> tuple[str | int | float, str]:
+    return row[3], row[0]
 
 
-def _columns(index: Index) -> list[str]:
-    return [f"k{place}" for place in range(len(index.fields))]
+def _descending(row: _Row) -> tuple[_Reversed, str]:
+    return _Reversed(row[3]), row[0]

@@ -24,6 +24,8 @@ from services.common.store.port import (
 )
 
 Params = list[Scalar]
+# the column of a side table that holds the document's id
+SIDE_ID = "doc"
 
 
 def table_ddl(collection: Collection) -> str:
@@ -42,6 +44,16 @@ def table(collection: str) -> str:
 def index_name(collection: str, index: Index) -> str:
     """Return the name of an index; SQLite has one name space for all tables."""
     return f"ix_{collection}__{index.name}"
+
+
+def side_table(collection: str, index: Index) -> str:
+    """Return the name of the side table of a multi-value index."""
+    return f"m_{collection}__{index.name}"
+
+
+def side_columns(index: Index) -> list[str]:
+    """Return the columns of the side table: one for each field of the index, and the id."""
+    return [*(f"k{place}" for place in range(len(index.fields))), SIDE_ID]
 
 
 def index_ddl(collection: str, index: Index) -> str:
@@ -170,9 +182,10 @@ def _compare(path: str, operator: str, bound: str | float, params: Params) -> st
 def _holds(path: str, values: Sequence[str], params: Params) -> str:
     params += values
     marks = ", ".join("?" * len(values))
+    # quoted, so that json_each takes the list alone; its items have numbers for keys
     return (
-        f"({_kind(path)} = 'array' AND EXISTS (SELECT 1 FROM json_each(body, "  # noqa: S608
-        f"{json_path(path)}) WHERE type = 'text' AND value IN ({marks})))"
+        f"EXISTS (SELECT 1 FROM json_each(json_quote({extract(path)})) "  # noqa: S608
+        f"WHERE type = 'text' AND typeof(key) = 'integer' AND value IN ({marks}))"
     )
 
 

@@ -69,6 +69,8 @@ class Connection:
                 _refuse_foreign(db)  # before anything is changed in a file that is not ours
                 db.execute("PRAGMA journal_mode = WAL")
                 db.execute("PRAGMA synchronous = FULL")
+                # what a statement needs to undo itself, and small sorts: no file for each insert
+                db.execute("PRAGMA temp_store = MEMORY")
             else:
                 db.execute("PRAGMA query_only = ON")
         except BaseException:

@@ -44,8 +44,11 @@ class Index:
             one of them is null or absent is not held to it.
         where: Equality conditions that a document must meet to be in the index (partial index).
         multi: The one of `fields` that holds a list of strings: the document is in the index once
-            for each different string of it. Such an index is neither unique nor partial, its last
-            field is what pages are ordered by, and the fields before it are never null.
+            for each different string of it. Such an index is neither unique nor partial. Its last
+            field is what pages are ordered by; where the list holds a string, the other fields
+            are not null. A page of a `find` that asks for equality of the fields between, Has or
+            HasAny for the list, and that order then costs what it returns (HasAny: at most that
+            for each string), however many documents there are.
     """
 
     fields: tuple[str, ...]

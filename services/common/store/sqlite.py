@@ -19,7 +19,6 @@ from typing import Any, TypeVar
 
 from services.common.store import _multi, _sql
 from services.common.store._documents import (
-    MAX_DOCUMENT_BYTES,
     apply_changes,
     check_collections,
     check_conditions,
@@ -30,6 +29,8 @@ from services.common.store._documents import (
     unique_indexes,
 )
 from services.common.store._sqlite_connection import Connection, prepare, transaction
+from services.common.store._sqlite_rows import at_revision, dump, stored_row
+from services.common.store._sqlite_schema import declare
 from services.common.store.port import (
     Collection,
     Condition,
@@ -37,9 +38,7 @@ from services.common.store.port import (
     DuplicateError,
     MissingError,
     Order,
-    RevisionError,
     Scalar,
-    SchemaError,
     Stored,
     StoreUnavailableError,
 )
@@ -80,7 +79,7 @@ class SqliteStore:
                 await asyncio.shield(asyncio.gather(writer.close(), reader.close()))
                 raise
             self._writer, self._reader = writer, reader
-        await self._writer.run(lambda db: _declare(db, collections))
+        await self._writer.run(lambda db: declare(db, collections))
         self._collections |= {collection.name: collection for collection in collections}
 
     async def close(self) -> None:
@@ -111,7 +110,7 @@ class SqliteStore:
 
         def work(db: sqlite3.Connection) -> list[Stored | DuplicateError]:
             rows = [(check_id(key), checked_body(body)) for key, body in items]
-            texts = [_dump(body) for _, body in rows]
+            texts = [dump(body) for _, body in rows]
             outcomes: list[Stored | DuplicateError] = []
             with transaction(db):
                 for (key, body), text in zip(rows, texts, strict=True):
@@ -137,7 +136,7 @@ class SqliteStore:
         )
         wanted = json.dumps([check_id(key) for key in ids])
         found = await self._read(
-            lambda db: [_stored(row) for row in db.execute(statement, [wanted])]
+            lambda db: [stored_row(row) for row in db.execute(statement, [wanted])]
         )
         return {stored.id: stored for stored in found}
 
@@ -150,9 +149,9 @@ class SqliteStore:
 
         def work(db: sqlite3.Connection) -> Stored:
             new = checked_body(body)
-            text = _dump(new)
+            text = dump(new)
             with transaction(db):
-                _at_revision(db, table, id, expected_revision)
+                at_revision(db, table, id, expected_revision)
                 return self._rewrite(db, collection, id, expected_revision + 1, new, text)
 
         return await self._write(work)
@@ -199,7 +198,7 @@ class SqliteStore:
             with transaction(db):
                 if expected_revision is not None:
                     try:
-                        _at_revision(db, table, id, expected_revision)
+                        at_revision(db, table, id, expected_revision)
                     except MissingError:
                         return False
                 done = db.execute(f"DELETE FROM {table} WHERE id = ?", [id])  # noqa: S608
@@ -235,9 +234,10 @@ class SqliteStore:
         check_conditions(where)
         check_page(order, limit, after)
         guard, params = _sql.conditions(where)
-        how = _multi.drive(self._collections[collection], where, order, after)
-        if how is not None:
-            return await self._read(lambda db: _multi.run(db, how, order, limit, _stored))
+        driven = _multi.drive(self._collections[collection], where, order)
+        if driven is not None:
+            find = _multi.page(driven, order, after)
+            return await self._read(lambda db: find(db, limit))
         if after is not None:
             behind, more = _sql.behind(order, after)
             guard, params = f"{guard} AND {behind}", [*params, *more]
@@ -246,14 +246,19 @@ class SqliteStore:
             f"ORDER BY {_sql.order_by(order)} LIMIT ?"
         )
         return await self._read(
-            lambda db: [_stored(row) for row in db.execute(statement, [*params, limit])]
+            lambda db: [stored_row(row) for row in db.execute(statement, [*params, limit])]
         )
 
     async def count(self, collection: str, *, where: Sequence[Condition] = ()) -> int:
         """See `DocumentStore.count`."""
+        table = self._table(collection)
         check_conditions(where)
-        guard, params = _sql.conditions(where)
-        statement = f"SELECT count(*) FROM {self._table(collection)} WHERE {guard}"  # noqa: S608
+        driven = _multi.drive(self._collections[collection], where)
+        if driven is not None:
+            statement, params = _multi.count(driven)
+        else:
+            guard, params = _sql.conditions(where)
+            statement = f"SELECT count(*) FROM {table} WHERE {guard}"  # noqa: S608
         return await self._read(lambda db: int(db.execute(statement, params).fetchone()[0]))
 
     async def _change(
@@ -277,9 +282,9 @@ class SqliteStore:
                 row = db.execute(statement, params).fetchone()
                 if row is None:
                     return None
-                old = _stored(row)
+                old = stored_row(row)
                 apply_changes(old.body, values, steps)
-                text = _dump(old.body)
+                text = dump(old.body)
                 return self._rewrite(db, collection, old.id, old.revision + 1, old.body, text)
 
         return await self._write(work)
@@ -337,49 +342,3 @@ class SqliteStore:
         if self._writer is None:
             raise StoreUnavailableError("the store is not open")
         return await self._writer.run(work)
-
-
-def _declare(db: sqlite3.Connection, collections: Sequence[Collection]) -> None:
-    with transaction(db):
-        for collection in collections:
-            db.execute(_sql.table_ddl(collection))
-            for index in collection.indexes:
-                if index.multi:
-                    _multi.declare(db, collection, index)
-                    continue
-                name, ddl = (
-                    _sql.index_name(collection.name, index),
-                    _sql.index_ddl(collection.name, index),
-                )
-                found = db.execute(
-                    "SELECT sql FROM sqlite_master WHERE name = ?", [name]
-                ).fetchone()
-                if found is not None and found[0] == ddl:
-                    continue
-                if found is not None:  # declared otherwise now
-                    db.execute(f'DROP INDEX "{name}"')
-                try:
-                    db.execute(ddl)
-                except sqlite3.IntegrityError as error:
-                    raise SchemaError(
-                        f"documents of {collection.name} break the new unique index {index.name}"
-                    ) from error
-
-
-def _at_revision(db: sqlite3.Connection, table: str, id: str, expected: int) -> None:
-    row = db.execute(f"SELECT revision FROM {table} WHERE id = ?", [id]).fetchone()  # noqa: S608
-    if row is None:
-        raise MissingError(id)
-    if row[0] != expected:
-        raise RevisionError(id)
-
-
-def _dump(body: Document) -> str:
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    if len(text.encode()) > MAX_DOCUMENT_BYTES:
-        raise ValueError(f"a document has at most {MAX_DOCUMENT_BYTES} bytes")
-    return text
-
-
-def _stored(row: tuple[str, int, str]) -> Stored:
-    return Stored(id=row[0], revision=row[1], body=json.loads(row[2]))
