@@ -536,6 +536,8 @@ class AnnotationServicer(annotation_service_pb2_grpc.AnnotationServiceServicer):
         project = project_of(request.parent)
         await self._enter("WatchEvents", project)
         async for told in self._do.events.watch(project, request.resume_token):
+            # Who is removed while the stream is open hears nothing more.
+            await self._enter("WatchEvents", project)
             if told.event is None:
                 yield pb.WatchEventsResponse(heartbeat=told.token)
             else:

@@ -95,9 +95,10 @@ class Gate:
         if not user:
             return Principal(user="", roles=frozenset())
         stored = await self._store.get(MEMBERS, member_id(project, user))
-        if stored is None:
+        roles = frozenset[Role]() if stored is None else to_member(stored.body).roles
+        # Who was removed has no roles: see `services.annotation.members.handler`.
+        if not roles:
             raise not_found(project_name(project))
-        roles = to_member(stored.body).roles
         allowed = ROLES[method]
         if not roles & allowed:
             names = ", ".join(sorted(role.value for role in allowed))

@@ -1,33 +1,44 @@
-"""Members of projects."""
+"""Members of projects.
+
+Who was removed stays in the store as a member without roles, which is no member for anybody: so the
+versions of a member never repeat, and with them neither the ids of its events nor its history when
+the user is added again.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from services.annotation.documents import to_project
-from services.annotation.domain import EventType, Member, Project, Role, member_name
+from services.annotation.domain import EventType, Member, Project, Role, member_name, project_name
 from services.annotation.etags import check_etag
 from services.annotation.handlers.catalog import Catalog
 from services.annotation.members.documents import member_document, member_id, to_member
 from services.annotation.members.gate import Principal
+from services.annotation.members.owners import LEAVING, MarkLostError, Owners
 from services.annotation.outbox import NewEvent
 from services.annotation.resources import Change, NewDocument, Resources
 from services.annotation.schema import MEMBERS, PROJECTS
 from services.common.auth import check_user_id
 from services.common.errors import (
+    AbortedError,
     AlreadyExistsError,
-    FailedPreconditionError,
     PermissionDeniedError,
     Reason,
     invalid_field,
+    not_found,
 )
 from services.common.paging import find_page, parse_page
-from services.common.store.port import Document, DocumentStore, DuplicateError, Eq, Order, Scalar
+from services.common.store.port import Document, DocumentStore, DuplicateError, Eq, Order
 from services.common.validate import check_mask, check_range
 
 MAX_PRIORITY = 1_000_000
 _BY_CREATION = [Order(field="ord")]
+_MAX_TRIES = 20
+
+Edit = Callable[[Member], Member]
 
 
 class Members:
@@ -38,8 +49,8 @@ class Members:
         self._store = store
         self._resources = resources
         self._catalog = catalog
-        # Owners are counted and changed under one lock, so that two changes at once cannot leave
-        # a project without any.
+        self._owners = Owners(store, resources)
+        # Within a process, changes wait for each other instead of refusing each other.
         self._changing = asyncio.Lock()
 
     async def create_member(
@@ -56,31 +67,41 @@ class Members:
         check_range(priority, "member.priority", -MAX_PRIORITY, MAX_PRIORITY)
         await self._catalog.project(project)
         _check_may_name(principal, wanted)
+        new = self._new(project, user, wanted, priority)
         try:
-            return to_member(
-                await self._resources.create(MEMBERS, self._new(project, user, wanted, priority))
-            )
+            return to_member(await self._resources.create(MEMBERS, _added(new)))
         except DuplicateError:
-            name = member_name(project, user)
-            raise AlreadyExistsError(
-                Reason.RESOURCE_EXISTS,
-                f"{name} exists already: change it with UpdateMember.",
-                metadata={"resource": name},
-            ) from None
+            return await self._add_again(new)
 
     async def make_first_owner(self, project: str, user: str) -> None:
-        """Make the user who created a project its owner; nothing happens when they are one."""
-        new = self._new(project, user, frozenset({Role.OWNER}), 0)
-        try:
-            await self._resources.create(MEMBERS, new)
-        except DuplicateError:
-            return
+        """Make the user who created a project its owner.
+
+        A repeated creation comes here again: it finishes what a crash cut off, but lets nobody back
+        into a project which went to others since.
+
+        Raises:
+            NotFoundError: The project has owners, and the user is no member any more.
+        """
+        key = member_id(project, user)
+        stored = await self._store.get(MEMBERS, key)
+        if stored is None and not await self._owners.any_owner(project):
+            new = self._new(project, user, frozenset({Role.OWNER}), 0)
+            try:
+                await self._resources.create(MEMBERS, _added(new))
+            except DuplicateError:
+                stored = await self._store.get(MEMBERS, key)
+            else:
+                return
+        if stored is None or not to_member(stored.body).roles:
+            raise not_found(project_name(project))
 
     async def member(self, project: str, user: str) -> Member:
         """Read a member, or raise NotFoundError."""
-        return to_member(
-            await self._resources.get(MEMBERS, member_id(project, user), member_name(project, user))
-        )
+        name = member_name(project, user)
+        found = to_member(await self._resources.get(MEMBERS, member_id(project, user), name))
+        if not found.roles:
+            raise not_found(name)
+        return found
 
     async def list_members(
         self, project: str, page_size: int, page_token: str
@@ -92,7 +113,8 @@ class Members:
         found, token = await find_page(
             self._store, MEMBERS, [Eq("project", project)], _BY_CREATION, page, scope
         )
-        return [to_member(one.body) for one in found], token
+        members = (to_member(one.body) for one in found)
+        return [one for one in members if one.roles], token
 
     async def projects_of(
         self, user: str, page_size: int, page_token: str
@@ -103,7 +125,7 @@ class Members:
         found, token = await find_page(
             self._store, MEMBERS, [Eq("user", user)], _BY_CREATION, page, scope
         )
-        ids = [one.body["project"] for one in found]
+        ids = [one.body["project"] for one in found if one.body["roles"]]
         projects = await self._store.get_many(PROJECTS, ids)
         return [to_project(projects[one].body) for one in ids if one in projects], token
 
@@ -118,74 +140,107 @@ class Members:
         mask: list[str],
         principal: Principal,
     ) -> Member:
-        """Change a member's roles or priority."""
+        """Change a member's roles or priority; see `_change` for refusals."""
         paths = check_mask(mask, ["roles", "priority"])
-        fields: Document = {}
         if "priority" in paths:
             check_range(priority, "member.priority", -MAX_PRIORITY, MAX_PRIORITY)
-            fields["priority"] = priority
-        wanted = frozenset[Role]()
-        if "roles" in paths:
-            wanted = _check_roles(roles)
-            fields["roles"] = sorted(role.value for role in wanted)
+        wanted = _check_roles(roles) if "roles" in paths else frozenset[Role]()
         name = member_name(project, user)
 
-        async with self._changing:
-            before = await self.member(project, user)
-            if "roles" in paths:
-                _check_may_name(principal, wanted | before.roles)
-                if Role.OWNER not in wanted:
-                    await self._check_other_owner(before)
-
-            def change(body: Document) -> Change:
-                check_etag(etag, name, body["version"])
-                return Change(fields=fields, events=[_event(to_member(body))])
-
-            return to_member(
-                await self._resources.change(MEMBERS, member_id(project, user), name, change)
+        def edit(before: Member) -> Member:
+            _check_may_name(principal, wanted | before.roles)
+            check_etag(etag, name, before.version)
+            return replace(
+                before,
+                roles=wanted if "roles" in paths else before.roles,
+                priority=priority if "priority" in paths else before.priority,
             )
 
+        return await self._change(project, user, edit, EventType.MEMBER_UPDATED)
+
     async def delete_member(self, project: str, user: str, principal: Principal) -> None:
-        """Remove a member; what they annotated stays."""
-        async with self._changing:
-            before = await self.member(project, user)
+        """Remove a member; what they annotated stays. See `_change` for refusals."""
+
+        def edit(before: Member) -> Member:
             _check_may_name(principal, before.roles)
-            await self._check_other_owner(before)
+            return replace(before, roles=frozenset(), priority=0)
+
+        await self._change(project, user, edit, EventType.MEMBER_REMOVED)
+
+    async def _change(self, project: str, user: str, edit: Edit, type: EventType) -> Member:
+        """Change a member in one guarded write.
+
+        Raises:
+            NotFoundError: There is no such member.
+            PermissionDeniedError: The caller may not change this member, or not so.
+            FailedPreconditionError: STATE_CONFLICT: it is the last owner.
+            AbortedError: Others are changing it, or the other owners.
+        """
+        async with self._changing:
+            for _ in range(_MAX_TRIES):
+                before = await self.member(project, user)
+                after = edit(before)
+                try:
+                    if Role.OWNER not in before.roles - after.roles:
+                        return await self._write(before, edit, type, mark="")
+                    mark = await self._owners.mark(before)
+                    try:
+                        return await self._write(before, edit, type, mark)
+                    finally:
+                        await self._owners.unmark(before, mark)
+                except MarkLostError:
+                    continue
+        name = member_name(project, user)
+        raise AbortedError(
+            Reason.ETAG_MISMATCH,
+            f"{name} is being changed by many callers at once: try again.",
+            metadata={"resource": name},
+        )
+
+    async def _write(self, known: Member, edit: Edit, type: EventType, mark: str) -> Member:
+        name = member_name(known.project, known.user)
+
+        def change(body: Document) -> Change:
+            before = to_member(body)
+            if not before.roles:
+                raise not_found(name)
+            after = edit(before)
+            leaving = body.get(LEAVING) or {"mark": None}
+            if Role.OWNER in before.roles - after.roles and leaving["mark"] != mark:
+                raise MarkLostError
             event = NewEvent(
-                type=EventType.MEMBER_REMOVED,
-                resource=member_name(project, user),
+                type=type,
+                resource=name,
                 before=member_document(before),
                 before_version=before.version,
             )
-            await self._resources.remove(MEMBERS, member_id(project, user), event, project)
+            return Change(fields=_fields(after), events=[event])
 
-    async def _check_other_owner(self, member: Member) -> None:
-        if Role.OWNER not in member.roles:
-            return
-        after: list[Scalar] | None = None
-        while True:
-            found = await self._store.find(
-                MEMBERS,
-                where=[Eq("project", member.project)],
-                order=_BY_CREATION,
-                limit=1_000,
-                after=after,
-            )
-            others = (to_member(one.body) for one in found)
-            if any(Role.OWNER in one.roles and one.user != member.user for one in others):
-                return
-            if len(found) < 1_000:
-                name = member_name(member.project, member.user)
-                raise FailedPreconditionError(
-                    Reason.STATE_CONFLICT,
-                    f"{name} is the last owner: name another one first.",
+        key = member_id(known.project, known.user)
+        return to_member(await self._resources.change(MEMBERS, key, name, change))
+
+    async def _add_again(self, new: Member) -> Member:
+        """Make a member of somebody who was removed, or raise AlreadyExistsError."""
+        name = member_name(new.project, new.user)
+
+        def change(body: Document) -> Change:
+            if to_member(body).roles:
+                raise AlreadyExistsError(
+                    Reason.RESOURCE_EXISTS,
+                    f"{name} exists already: change it with UpdateMember.",
                     metadata={"resource": name},
                 )
-            after = [found[-1].body["ord"], found[-1].id]
+            return Change(
+                fields={**_fields(new), "created": new.created, "ord": new.created},
+                events=[NewEvent(type=EventType.MEMBER_ADDED, resource=name)],
+            )
 
-    def _new(self, project: str, user: str, roles: frozenset[Role], priority: int) -> NewDocument:
+        key = member_id(new.project, new.user)
+        return to_member(await self._resources.change(MEMBERS, key, name, change))
+
+    def _new(self, project: str, user: str, roles: frozenset[Role], priority: int) -> Member:
         now = self._resources.now()
-        member = Member(
+        return Member(
             project=project,
             user=user,
             roles=roles,
@@ -194,11 +249,21 @@ class Members:
             created=now,
             updated=now,
         )
-        return NewDocument(
-            id=member_id(project, user),
-            body=member_document(member),
-            events=[NewEvent(type=EventType.MEMBER_ADDED, resource=member_name(project, user))],
-        )
+
+
+def _fields(member: Member) -> Document:
+    """Return what a change may change."""
+    body = member_document(member)
+    return {"roles": body["roles"], "priority": body["priority"]}
+
+
+def _added(member: Member) -> NewDocument:
+    name = member_name(member.project, member.user)
+    return NewDocument(
+        id=member_id(member.project, member.user),
+        body=member_document(member),
+        events=[NewEvent(type=EventType.MEMBER_ADDED, resource=name)],
+    )
 
 
 def _check_roles(roles: Collection[Role]) -> frozenset[Role]:
@@ -208,19 +273,10 @@ def _check_roles(roles: Collection[Role]) -> frozenset[Role]:
 
 
 def _check_may_name(principal: Principal, roles: frozenset[Role]) -> None:
-    """Return when the caller may give or take these roles."""
+    """Return when the caller may add, change or remove a member with these roles."""
     if principal.system or Role.OWNER in principal.roles:
         return
     if roles & {Role.OWNER, Role.SERVICE}:
         raise PermissionDeniedError(
             Reason.ACCESS_DENIED, "Only owners may add, change or remove owners and services."
         )
-
-
-def _event(before: Member) -> NewEvent:
-    return NewEvent(
-        type=EventType.MEMBER_UPDATED,
-        resource=member_name(before.project, before.user),
-        before=member_document(before),
-        before_version=before.version,
-    )

@@ -21,7 +21,7 @@ async def priorities_of(store: DocumentStore, project: str) -> dict[str, int]:
             limit=_PAGE,
             after=after,
         )
-        found.update((one.body["user"], one.body["priority"]) for one in page)
+        found.update((one.body["user"], one.body["priority"]) for one in page if one.body["roles"])
         if len(page) < _PAGE:
             return found
         after = position(page[-1], _BY_CREATION)
