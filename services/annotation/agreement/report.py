@@ -36,30 +36,56 @@ ALL = ""
 
 
 def agreement_report(items: Iterable[Item]) -> AgreementReport:
-    """Return how far the annotators agree.
+    """Return how far the annotators of some items agree; see `Comparison`."""
+    comparison = Comparison()
+    for item in items:
+        comparison.add(item)
+    return comparison.report()
+
+
+class Comparison:
+    """Compares annotators, item by item in any order.
 
     Only items that at least two annotators annotated count, and for a pair of them only those that
-    both did; a control only where at least two answered it. The items are read once, in any order;
-    what is kept of each is small. Time grows with spans, words and pairs of annotators per item.
+    both did; a control only where at least two answered it. What is kept of each item is small.
+    Time grows with spans, words and pairs of annotators per item.
     """
-    spans = _Spans()
-    answers: dict[str, list[Mapping[str, frozenset[str]]]] = {}
-    looked_at = 0
-    for item in items:
-        looked_at += 1
-        spans.add(item)
+
+    def __init__(self) -> None:
+        """Begin without any item."""
+        self._spans = _Spans()
+        self._answers: dict[str, list[Mapping[str, frozenset[str]]]] = {}
+        self._looked_at = 0
+
+    @property
+    def annotators(self) -> tuple[str, ...]:
+        """Who annotated items that count, sorted."""
+        return tuple(sorted(self._spans.annotators))
+
+    @property
+    def rows(self) -> int:
+        """How many pairs of annotators a report would tell of, under all labels and controls."""
+        return self._spans.pairs * (1 + len(self._spans.labels) + len(self._answers))
+
+    def add(self, item: Item) -> None:
+        """Count one more item."""
+        self._looked_at += 1
+        self._spans.add(item)
         by_name: dict[str, dict[str, frozenset[str]]] = {}
         for annotator, annotation in item.annotations.items():
             for name, values in annotation.choices.items():
                 by_name.setdefault(name, {})[annotator] = values
         for name, given in by_name.items():
-            answers.setdefault(name, []).append(given)
-    return AgreementReport(
-        items=looked_at,
-        overall=spans.agreement(ALL),
-        labels=tuple(spans.agreement(label) for label in sorted(spans.labels)),
-        choices=choice_agreements(answers),
-    )
+            self._answers.setdefault(name, []).append(given)
+
+    def report(self) -> AgreementReport:
+        """Return how far the annotators of the items so far agree."""
+        return AgreementReport(
+            items=self._looked_at,
+            overall=self._spans.agreement(ALL),
+            labels=tuple(self._spans.agreement(label) for label in sorted(self._spans.labels)),
+            choices=choice_agreements(self._answers),
+        )
 
 
 class _Pair:
@@ -90,8 +116,16 @@ class _Spans:
         self._words: Counter[tuple[Labels, ...]] = Counter()
 
     @property
+    def annotators(self) -> frozenset[str]:
+        return frozenset(self._annotators)
+
+    @property
     def labels(self) -> set[str]:
         return set(self._spans)
+
+    @property
+    def pairs(self) -> int:
+        return len(self._pairs)
 
     def add(self, item: Item) -> None:
         annotators = sorted(item.annotations)

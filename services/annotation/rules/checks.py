@@ -49,6 +49,13 @@ def check_bounds(rule_set: RuleSet) -> None:
     problems.refuse()
 
 
+def size_of(rule_set: RuleSet) -> int:
+    """Return about how large a rule set is, in bytes: its terms and patterns."""
+    bodies = [rule.body for rule in rule_set.rules]
+    terms = [term for one in bodies if isinstance(one, DictionaryRule) for term in one.terms]
+    return sum(map(_size, terms)) + sum(map(_pattern_bytes, rule_set.rules))
+
+
 def check_rule(index: int, rule: Rule, seen: set[str], problems: Problems) -> None:
     """Note what is wrong with a rule apart from its body; `seen` gathers the ids."""
     field = f"rules[{index}]"

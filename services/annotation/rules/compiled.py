@@ -84,7 +84,7 @@ def compile_rules(rule_set: RuleSet) -> CompiledRules:
 
     Raises:
         InvalidArgumentError: FIELD_INVALID: a violation for each bad field, whose path begins with
-            ``rules[index]`` and goes on in ``.dictionary``, ``.regex`` or ``.token``.
+            ``rules[index]`` and goes on in ``.dictionary``, ``.regex`` or ``.tokens``.
     """
     check_bounds(rule_set)
     problems = Problems()
@@ -107,7 +107,7 @@ def compile_rules(rule_set: RuleSet) -> CompiledRules:
                 if regex is not None:
                     regexes.append(regex)
             case TokenRule() as body:
-                check_patterns(f"{field}.token.patterns", body.patterns, problems)
+                check_patterns(f"{field}.tokens.patterns", body.patterns, problems)
                 token_rules[index] = body
     problems.refuse()
     ids = {index: rule.id for index, rule in enumerate(rule_set.rules)}

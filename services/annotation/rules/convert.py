@@ -10,6 +10,7 @@ from google.protobuf.struct_pb2 import ListValue
 
 from services.annotation.domain import rule_set_name
 from services.annotation.etags import etag_of
+from services.annotation.rules.applying import Progress
 from services.annotation.rules.domain import (
     DictionaryRule,
     RegexRule,
@@ -17,7 +18,7 @@ from services.annotation.rules.domain import (
     RuleBody,
     TokenRule,
 )
-from services.annotation.rules.handler import Progress, StoredRules
+from services.annotation.rules.handler import StoredRules
 from services.annotation.rules.token_specs import parse_token_patterns, patterns_json
 from services.common.errors import invalid_field
 from services.common.names import parse_name
@@ -86,12 +87,14 @@ def _body(message: pb.Rule, field: str) -> RuleBody:
                 case_sensitive=not message.regex.ignore_case,
             )
         case "tokens":
-            # Numbers of a Struct are floats: JSON gives whole ones back as such.
-            patterns = [json.loads(MessageToJson(one)) for one in message.tokens.patterns]
+            path = f"{field}.tokens.patterns"
+            try:
+                patterns = [json.loads(MessageToJson(one)) for one in message.tokens.patterns]
+            except ValueError:
+                raise invalid_field(path, "hold a number that is none (NaN or infinite).") from None
+            # Numbers of a Value are floats.
             return TokenRule(
-                patterns=parse_token_patterns(
-                    json.dumps(_whole(patterns)), field=f"{field}.tokens.patterns"
-                )
+                patterns=parse_token_patterns(json.dumps(_whole(patterns)), field=path)
             )
         case _:
             raise invalid_field(field, "needs one of `dictionary`, `regex` and `tokens`.")

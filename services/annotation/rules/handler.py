@@ -1,4 +1,9 @@
-"""Rule sets of a project: stored, tried out, and applied to its tasks."""
+"""Rule sets of a project: stored, tried out, and applied to its tasks.
+
+What was deleted stays in the store as a removed rule set without rules, which is none for anybody:
+so when its id is used again, its revisions go on. Predictions that are still there can then never
+pass for those of other rules, and neither ids of events nor history repeat.
+"""
 
 from __future__ import annotations
 
@@ -8,29 +13,39 @@ from dataclasses import dataclass, replace
 
 from services.annotation.content import ScoredSpan
 from services.annotation.documents import document_id
-from services.annotation.domain import EventType, Prediction, Task, rule_set_name
+from services.annotation.domain import EventType, rule_set_name
 from services.annotation.etags import check_etag
 from services.annotation.handlers.catalog import Catalog
-from services.annotation.handlers.predictions import (
-    RULES_PREFIX,
-    Predictions,
-    prediction_id,
-)
+from services.annotation.handlers.predictions import Predictions
 from services.annotation.outbox import NewEvent
 from services.annotation.resources import Change, NewDocument, Resources
+from services.annotation.rules.applying import Applying, Progress
+from services.annotation.rules.checks import size_of
 from services.annotation.rules.compiled import CompiledRules, compile_rules
 from services.annotation.rules.documents import rule_set_document, to_rule_set
 from services.annotation.rules.domain import Rule, RuleSet
-from services.annotation.schema import PREDICTIONS, RULE_SETS
+from services.annotation.schema import RULE_SETS
 from services.annotation.selection.filters import TaskFilter
 from services.annotation.selection.scan import TaskScan
 from services.annotation.tasks import check_task_text
-from services.common.errors import AlreadyExistsError, Reason, invalid_field
-from services.common.paging import find_page, parse_page
-from services.common.store.port import Document, DocumentStore, DuplicateError, Eq, Order
+from services.common.errors import AlreadyExistsError, Reason, invalid_field, not_found
+from services.common.paging import find_page, next_token, parse_page
+from services.common.store.port import (
+    Document,
+    DocumentStore,
+    DuplicateError,
+    Eq,
+    Order,
+    position,
+)
 from services.common.validate import check_id, check_line, check_mask
 
 _BY_CREATION = [Order(field="ord")]
+# Bounds a page of rule sets, each of which may have megabytes of terms.
+_MAX_LISTED = 20
+_MAX_LISTED_SIZE = 4 << 20
+# When a deleted rule set was deleted; null or absent in the others.
+_REMOVED = "removed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,17 +57,6 @@ class StoredRules:
     version: int
     created: int
     updated: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """How far applying a rule set is."""
-
-    generation: str
-    tasks: int
-    written: int
-    unchanged: int
-    spans: int
 
 
 class RuleSets:
@@ -70,8 +74,7 @@ class RuleSets:
         self._store = store
         self._resources = resources
         self._catalog = catalog
-        self._scan = scan
-        self._predictions = predictions
+        self._applying = Applying(store, resources, catalog, scan, predictions)
 
     async def create(
         self, project: str, rule_set_id: str, display_name: str, rules: Sequence[Rule]
@@ -88,7 +91,6 @@ class RuleSets:
         )
         await self._compiled(project, made)
         now = self._resources.now()
-        name = rule_set_name(project, rule_set_id)
         document = NewDocument(
             id=document_id(project, rule_set_id),
             body={
@@ -98,36 +100,59 @@ class RuleSets:
                 "created": now,
                 "updated": now,
             },
-            events=[NewEvent(type=EventType.RULE_SET_CREATED, resource=name)],
+            events=[_created(project, rule_set_id)],
         )
         try:
             return _stored(await self._resources.create(RULE_SETS, document))
         except DuplicateError:
-            raise AlreadyExistsError(
-                Reason.RESOURCE_EXISTS,
-                f"{name} exists already: choose another rule_set_id, or change it.",
-                metadata={"resource": name},
-            ) from None
+            return await self._create_again(project, made, now)
+
+    async def _create_again(self, project: str, made: RuleSet, now: int) -> StoredRules:
+        """Use the id of a deleted rule set again, or raise AlreadyExistsError."""
+        name = rule_set_name(project, made.id)
+
+        def change(body: Document) -> Change:
+            if body.get(_REMOVED) is None:
+                raise AlreadyExistsError(
+                    Reason.RESOURCE_EXISTS,
+                    f"{name} exists already: choose another rule_set_id, or change it.",
+                    metadata={"resource": name},
+                )
+            again = replace(made, revision=to_rule_set(body).revision + 1)
+            fields = {**rule_set_document(again), "created": now, "ord": now, _REMOVED: None}
+            return Change(fields=fields, events=[_created(project, made.id)])
+
+        key = document_id(project, made.id)
+        return _stored(await self._resources.change(RULE_SETS, key, name, change))
 
     async def rule_set(self, project: str, rule_set: str) -> StoredRules:
         """Read a rule set, or raise NotFoundError."""
-        return _stored(
-            await self._resources.get(
-                RULE_SETS, document_id(project, rule_set), rule_set_name(project, rule_set)
-            )
-        )
+        name = rule_set_name(project, rule_set)
+        body = await self._resources.get(RULE_SETS, document_id(project, rule_set), name)
+        return _stored(_present(body, name))
 
     async def list_rule_sets(
         self, project: str, page_size: int, page_token: str
     ) -> tuple[list[StoredRules], str]:
-        """List rule sets in order of creation."""
+        """List rule sets in order of creation; a page is shorter where they are large."""
         scope = f"ListRuleSets {project}"
         page = parse_page(page_size, page_token, scope)
+        page = replace(page, size=min(page.size, _MAX_LISTED))
         await self._catalog.project(project)
         found, token = await find_page(
             self._store, RULE_SETS, [Eq("project", project)], _BY_CREATION, page, scope
         )
-        return [_stored(one.body) for one in found], token
+        listed: list[StoredRules] = []
+        size = 0
+        for place, stored in enumerate(found):
+            if stored.body.get(_REMOVED) is not None:
+                continue
+            one = _stored(stored.body)
+            size += size_of(one.rules)
+            if listed and size > _MAX_LISTED_SIZE:
+                return listed, next_token(position(found[place - 1], _BY_CREATION), scope)
+            listed.append(one)
+        return listed, token
 
     async def update(
         self,
@@ -148,8 +173,8 @@ class RuleSets:
         name = rule_set_name(project, rule_set)
 
         def change(body: Document) -> Change:
+            current = to_rule_set(_present(body, name))
             check_etag(etag, name, body["version"])
-            current = to_rule_set(body)
             wanted = current
             if "display_name" in paths:
                 wanted = replace(wanted, name=display_name or rule_set)
@@ -169,15 +194,21 @@ class RuleSets:
     async def delete(self, project: str, rule_set: str, etag: str) -> None:
         """Delete a rule set; predictions made by it stay."""
         name = rule_set_name(project, rule_set)
-        before = await self.rule_set(project, rule_set)
-        check_etag(etag, name, before.version)
-        event = NewEvent(
-            type=EventType.RULE_SET_DELETED,
-            resource=name,
-            before=rule_set_document(before.rules),
-            before_version=before.version,
-        )
-        await self._resources.remove(RULE_SETS, document_id(project, rule_set), event, project)
+
+        def change(body: Document) -> Change:
+            current = to_rule_set(_present(body, name))
+            check_etag(etag, name, body["version"])
+            event = NewEvent(
+                type=EventType.RULE_SET_DELETED,
+                resource=name,
+                before=rule_set_document(current),
+                before_version=body["version"],
+            )
+            fields = {"rules": [], _REMOVED: self._resources.now()}
+            return Change(fields=fields, events=[event])
+
+        key = document_id(project, rule_set)
+        await self._resources.change(RULE_SETS, key, name, change)
 
     async def preview(
         self, project: str, rules: Sequence[Rule], rule_set: str, text: str
@@ -203,35 +234,17 @@ class RuleSets:
         """
         found = (await self.rule_set(project, rule_set)).rules
         compiled = await self._compiled(project, found)
-        generation = f"{RULES_PREFIX}{found.id}@{found.revision}"
-        progress = Progress(generation=generation, tasks=0, written=0, unchanged=0, spans=0)
-        async for tasks in self._scan.tasks(project, wanted):
-            ids = {task.id: prediction_id(task.id, generation) for task in tasks}
-            keys = [f"{project}/{task}/{one}" for task, one in ids.items()]
-            known = await self._store.get_many(PREDICTIONS, keys)
-            missing = [task for task in tasks if f"{project}/{task.id}/{ids[task.id]}" not in known]
-            now = self._resources.now()
-            made = await asyncio.to_thread(_predictions, compiled, missing, generation, now)
-            table = await self._catalog.labels.table(project)
-            made = [replace(one, spans=table.scored(one.spans)) for one in made]
-            written, unchanged = await self._predictions.write_checked(project, made)
-            progress = replace(
-                progress,
-                tasks=progress.tasks + len(tasks),
-                written=progress.written + written,
-                unchanged=progress.unchanged + unchanged + len(known),
-                spans=progress.spans + sum(len(one.spans) for one in made),
-            )
-            yield progress
-        if progress.tasks == 0:
+        async for progress in self._applying.run(project, compiled, wanted):
             yield progress
 
     async def _compiled(self, project: str, rule_set: RuleSet) -> CompiledRules:
         """Return rules that run.
 
         Raises:
-            InvalidArgumentError: FIELD_INVALID for rules that cannot; LABEL_UNKNOWN.
+            InvalidArgumentError: FIELD_INVALID for rules that cannot, or none; LABEL_UNKNOWN.
         """
+        if not rule_set.rules:
+            raise invalid_field("rules", "are none: give at least one rule.")
         compiled = await asyncio.to_thread(compile_rules, rule_set)
         table = await self._catalog.labels.table(project)
         for place, rule in enumerate(rule_set.rules):
@@ -244,22 +257,15 @@ class RuleSets:
         return compiled
 
 
-def _predictions(
-    compiled: CompiledRules, tasks: Sequence[Task], generation: str, now: int
-) -> list[Prediction]:
-    return [
-        Prediction(
-            project=task.project,
-            task=task.id,
-            id=prediction_id(task.id, generation),
-            generation=generation,
-            adapters={},
-            model_versions={},
-            spans=compiled.annotate(task.text) if task.text else (),
-            created=now,
-        )
-        for task in tasks
-    ]
+def _created(project: str, rule_set: str) -> NewEvent:
+    return NewEvent(type=EventType.RULE_SET_CREATED, resource=rule_set_name(project, rule_set))
+
+
+def _present(body: Document, name: str) -> Document:
+    """Return the document of a rule set that was not deleted, or raise NotFoundError."""
+    if body.get(_REMOVED) is not None:
+        raise not_found(name)
+    return body
 
 
 def _stored(body: Document) -> StoredRules:
