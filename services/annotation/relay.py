@@ -80,7 +80,9 @@ class Relay:
                 next_sweep = self._clock.monotonic() + self._interval
             await self.drain()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._interval)
+                # Not wait_for: up to Python 3.11 it can swallow a cancellation.
+                async with asyncio.timeout(self._interval):
+                    await self._wake.wait()
 
     async def drain(self) -> None:
         """Publish what was handed over, and return when nothing of it is left."""

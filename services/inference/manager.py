@@ -7,6 +7,7 @@ one assignment: a request takes the old generation or the new one, never a mixtu
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, assert_never
@@ -103,10 +104,9 @@ class GenerationManager:
 
     async def changed(self, timeout: float) -> None:
         """Return at the next change of any generation, or after `timeout` seconds."""
-        try:
-            await asyncio.wait_for(self._changed.wait(), timeout)
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._changed.wait()
 
     async def close(self) -> None:
         """Stop loading. Generations that serve stay, for requests still under way."""

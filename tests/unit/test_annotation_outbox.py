@@ -11,14 +11,18 @@ from typing import Any
 import pytest
 from mongomock_motor import AsyncMongoMockClient
 
+from services.annotation.completion_state import Move
+from services.annotation.contents import RawContent
 from services.annotation.documents import to_event
-from services.annotation.domain import EventType, Split, TaskFormat
-from services.annotation.handlers.catalog import Catalog
-from services.annotation.handlers.completions import Completions, NewCompletion
-from services.annotation.handlers.importing import Importer, ImportLimits, ImportOrder
+from services.annotation.domain import CompletionState, EventType
+from services.annotation.formats.records import TaskFormat
+from services.annotation.handlers.catalog import Catalog, ProjectFields
+from services.annotation.handlers.completions import Annotated, Completions, NewCompletion
 from services.annotation.handlers.predictions import NewPrediction, Predictions
 from services.annotation.handlers.snapshots import Snapshots
 from services.annotation.handlers.tasks import NewTask, Tasks
+from services.annotation.labels.handler import LabelFields, Labels
+from services.annotation.members.gate import Principal
 from services.annotation.outbox import PendingEvent
 from services.annotation.publisher import Streams
 from services.annotation.relay import JOURNAL_KEEP_MICROS, Relay
@@ -26,11 +30,20 @@ from services.annotation.resources import Resources
 from services.annotation.schema import (
     COLLECTIONS,
     EVENTS,
+    HISTORY,
+    IMPORTS,
     JOURNALS,
+    TASKS,
     WITH_OUTBOX,
 )
+from services.annotation.selection.filters import EVERYTHING
+from services.annotation.selection.handler import Selector
+from services.annotation.selection.scan import TaskScan
+from services.annotation.spans import RawSpan
+from services.annotation.transfer.atomic import AtomicImports
+from services.annotation.transfer.importing import Importer
+from services.annotation.transfer.orders import ImportLimits, ImportOrder
 from services.common.clock import ManualClock
-from services.common.errors import FailedPreconditionError
 from services.common.idempotency import RequestKey
 from services.common.ids import SortableIds
 from services.common.offsets import OffsetEncoding
@@ -39,8 +52,11 @@ from services.common.store.port import DocumentStore, Eq, Order
 from services.common.store.sqlite import SqliteStore
 from services.common.watch import Signal
 
-WRITES = ("insert", "insert_many", "replace", "update", "delete")
+WRITES = ("insert", "insert_many", "replace", "update", "delete", "delete_many")
 LINES = b'{"id":"a","text":"one","spans":[]}\n{"id":"b","text":"two"}\n{"id":"c","text":"three"}\n'
+TOGETHER = LINES.replace(b'"id":"', b'"id":"whole-')
+STALE_SECONDS = 100.0
+SYSTEM = Principal(user="", roles=frozenset())
 
 
 class Crash(BaseException):
@@ -63,7 +79,8 @@ class CrashingStore:
 
         async def write(*args: Any, **kwargs: Any) -> Any:
             self.writes += 1
-            if self.writes == self._at and not self._behind:
+            # Who is dead stays dead: nothing is tidied up on the way out.
+            if self.writes > self._at or (self.writes == self._at and not self._behind):
                 raise Crash
             answer = await method(*args, **kwargs)
             if self.writes == self._at:
@@ -77,50 +94,42 @@ class Process:
     """The handlers and the relay as one process of the service has them."""
 
     def __init__(self, store: Any, clock: ManualClock | None = None) -> None:
-        clock = clock or ManualClock()
+        clock, ids = clock or ManualClock(), SortableIds()
         self.streams = Streams(store)
         self.signal = Signal()
         self.relay = Relay(store, self.streams, self.signal, clock, 60.0)
-        self.resources = Resources(store, self.relay, clock, SortableIds())
-        self.catalog = Catalog(store, self.resources)
-        self.tasks = Tasks(store, self.resources, self.catalog)
+        self.resources = Resources(store, self.relay, clock, ids)
+        self.labels = Labels(store, self.resources)
+        self.catalog = Catalog(store, self.resources, self.labels)
+        scan = TaskScan(store, self.labels)
+        self.tasks = Tasks(store, self.resources, self.catalog, scan)
         self.completions = Completions(store, self.resources, self.catalog, self.tasks)
         self.predictions = Predictions(store, self.resources, self.catalog)
-        self.snapshots = Snapshots(store, self.resources, self.catalog)
+        selector = Selector(store, self.catalog, scan)
+        self.snapshots = Snapshots(store, self.resources, self.catalog, selector)
+        self.atomic = AtomicImports(
+            store, self.relay, clock, ids, interval=60.0, stale=STALE_SECONDS
+        )
         limits = ImportLimits(max_line_bytes=1000, max_bytes=10_000, batch_tasks=2)
-        self.importer = Importer(self.resources, self.catalog, limits)
+        self.importer = Importer(
+            store, self.resources, self.catalog, self.predictions, self.atomic, limits
+        )
 
     async def work(self) -> None:
         """Do something of everything; safe to repeat, as a client with request ids does."""
-        await self.catalog.create_project("p", "", key("project"))
+        await self.catalog.create_project("p", ProjectFields(), key("project"))
         await self.relay.drain()
-        await self.catalog.create_label("p", "x", "", key("label"))
-        await self.importer.run(
-            ImportOrder(project="p", format=TaskFormat.JSONL, source_name="s"), pieces(LINES)
-        )
+        await self.labels.create_label("p", LabelFields(value="x"), key("label"))
+        await self.import_lines(LINES, atomic=False)
         await self.relay.drain()
-        tasks, _ = await self.tasks.list_tasks("p", [], "", 10, "")
+        await self.import_lines(TOGETHER, atomic=True)
+        tasks, _ = await self.tasks.list_tasks("p", EVERYTHING, "", 10, "")
         imported = next(task for task in tasks if task.external_id == "b")
-        new = NewTask(text="four", external_id="", split=Split.UNSPECIFIED, metadata={})
+        new = NewTask(text="four", metadata={})
         single = await self.tasks.create_task("p", new, key("task"))
-        for task in (imported, single):
-            made = await self.completions.create_completion(
-                "p",
-                task.id,
-                NewCompletion(
-                    author="a",
-                    spans=[],
-                    copied_from="",
-                    submit=False,
-                    encoding=OffsetEncoding.CODE_POINT,
-                ),
-                key("completion", task.id),
-            )
-            await self.relay.drain()
-            try:
-                await self.completions.submit_completion("p", task.id, made.completion.id, "")
-            except FailedPreconditionError:
-                assert made.completion.submitted is not None
+        await self.tasks.tag_tasks("p", [f"projects/p/tasks/{single.id}"], ["tag"], [])
+        for task in (imported.id, single.id):
+            await self.annotate(task)
         prediction = NewPrediction(
             task=f"projects/p/tasks/{single.id}",
             generation="g",
@@ -132,14 +141,67 @@ class Process:
         await self.snapshots.create("p", None, key("snapshot"))
         await self.relay.drain()
 
+    async def import_lines(self, lines: bytes, *, atomic: bool) -> None:
+        order = ImportOrder(
+            project="p", format=TaskFormat.JSONL, source_name="s", author="a", atomic=atomic
+        )
+        report = await self.importer.run(order, pieces(lines))
+        assert (report.refused, report.tasks + report.unchanged) == (0, 3)
+
+    async def annotate(self, task: str) -> None:
+        """Draft, correct, submit and accept: each step when it was not made before."""
+        new = NewCompletion(
+            author="a",
+            content=RawContent(),
+            copied_from="",
+            submit=False,
+            encoding=OffsetEncoding.CODE_POINT,
+        )
+        made = await self.completions.create_completion(
+            "p", task, new, key("completion", task), SYSTEM
+        )
+        await self.relay.drain()
+        completion = made.completion.id
+        if not made.completion.content.spans:
+            made = await self.correct(task, completion)
+        if made.completion.state is CompletionState.DRAFT:
+            made = await self.completions.submit_completion("p", task, completion, "", SYSTEM)
+        if made.completion.state is CompletionState.SUBMITTED:
+            await self.completions.review_completion(
+                "p",
+                task,
+                completion,
+                move=Move.ACCEPT,
+                reviewer="r",
+                comment="",
+                etag="",
+                principal=SYSTEM,
+            )
+
+    async def correct(self, task: str, completion: str) -> Annotated:
+        return await self.completions.update_completion(
+            "p",
+            task,
+            completion,
+            etag="",
+            content=RawContent(spans=[RawSpan(start=0, end=3, label="x")]),
+            lead_time=0.0,
+            encoding=OffsetEncoding.CODE_POINT,
+            mask=["spans"],
+            principal=SYSTEM,
+        )
+
 
 WANTED = Counter(
     {
         EventType.PROJECT_CREATED: 1,
         EventType.LABEL_CREATED: 1,
-        EventType.TASK_CREATED: 4,
+        EventType.TASK_CREATED: 7,
+        EventType.TASK_UPDATED: 1,
         EventType.COMPLETION_CREATED: 2,
-        EventType.COMPLETION_SUBMITTED: 3,
+        EventType.COMPLETION_UPDATED: 2,
+        EventType.COMPLETION_SUBMITTED: 4,
+        EventType.COMPLETION_ACCEPTED: 2,
         EventType.PREDICTION_WRITTEN: 1,
         EventType.SNAPSHOT_CREATED: 1,
     }
@@ -152,6 +214,19 @@ def key(request_id: str, parent: str = "") -> RequestKey | None:
 
 async def pieces(data: bytes) -> AsyncIterator[bytes]:
     yield data
+
+
+def pending(id: str, resource: str, time: int) -> PendingEvent:
+    return PendingEvent(
+        id=id,
+        type=EventType.TASK_CREATED,
+        resource=resource,
+        time=time,
+        actor="",
+        version=1,
+        before=None,
+        before_version=0,
+    )
 
 
 async def check_stream(store: DocumentStore) -> Counter[EventType]:
@@ -171,6 +246,32 @@ async def check_stream(store: DocumentStore) -> Counter[EventType]:
             created = (EventType.COMPLETION_CREATED, resource)
             assert created not in told or told.index(created) < place
     return Counter(event.type for event in events)
+
+
+async def check_history(store: DocumentStore) -> None:
+    """Check that every earlier state of every completion was kept, and nothing else of it."""
+    tasks = await store.find(TASKS, where=[Eq("project", "p")], limit=100)
+    for task in tasks:
+        for one in task.body["completions"]:
+            name = f"projects/p/tasks/{task.body['task']}/completions/{one['id']}"
+            kept = await store.find(HISTORY, where=[Eq("resource", name)], limit=100)
+            assert sorted(entry.id for entry in kept) == [
+                f"{name}@{version}" for version in range(1, one["version"])
+            ]
+            for entry in kept:
+                assert entry.body["state"] != one
+
+
+async def check_wholeness(store: DocumentStore) -> None:
+    """Check that the atomic import is there as a whole or not at all, and no longer under way."""
+    assert await store.count(IMPORTS) == 0
+    tasks = await store.find(TASKS, where=[Eq("project", "p")], limit=100)
+    whole = [one for one in tasks if (one.body["external_id"] or "").startswith("whole-")]
+    assert len(whole) in {0, 3}
+    events = await store.find(EVENTS, where=[Eq("project", "p")], limit=1_000)
+    told = {event.body["resource"] for event in events}
+    for task in whole:
+        assert f"projects/p/tasks/{task.body['task']}" in told
 
 
 async def nothing_pending(store: DocumentStore) -> None:
@@ -226,14 +327,21 @@ async def test_a_crash_at_any_write(stores: Any, behind: bool) -> None:
             pass
         else:
             break
-        restarted = Process(store)
+        clock = ManualClock()
+        clock.advance(STALE_SECONDS + 1)
+        restarted = Process(store, clock)
         await restarted.relay.sweep()
+        await restarted.atomic.sweep()
         # What is stored is told, before anyone repeats anything.
         await nothing_pending(store)
         await check_stream(store)
+        await check_history(store)
+        await check_wholeness(store)
         await restarted.work()
         await restarted.relay.sweep()
         assert await check_stream(store) == WANTED, f"crash at write {at}"
+        await check_history(store)
+        await check_wholeness(store)
         await nothing_pending(store)
         await store.close()
     assert at > 30, "the scenario became shorter than its writes"
@@ -262,10 +370,7 @@ async def test_two_processes_publish_the_same_at_once(tmp_path: Path) -> None:
     first, second = SqliteStore(tmp_path / "s.db"), SqliteStore(tmp_path / "s.db")
     await first.open(COLLECTIONS)
     await second.open(COLLECTIONS)
-    events = [
-        PendingEvent(id=f"e{n}", type=EventType.TASK_CREATED, resource=f"r{n}", time=n)
-        for n in range(300)
-    ]
+    events = [pending(f"e{n}", f"r{n}", n) for n in range(300)]
     one, two, three = Streams(first), Streams(first), Streams(second)
     jobs = [
         streams.publish("p", events[start : start + 25])
@@ -285,7 +390,7 @@ async def test_two_processes_publish_the_same_at_once(tmp_path: Path) -> None:
 
 async def test_a_reader_finishes_what_a_dead_publisher_placed(stores: Any) -> None:
     store = await stores("s")
-    event = PendingEvent(id="e", type=EventType.TASK_CREATED, resource="r", time=1)
+    event = pending("e", "r", 1)
     # The head is inserted, then swapped; the crash is behind the swap, before the event's insert.
     with pytest.raises(Crash):
         await Streams(CrashingStore(store, 2, behind=True)).publish("p", [event])  # type: ignore[arg-type]
@@ -315,7 +420,7 @@ async def test_the_relay_runs_by_itself(stores: Any) -> None:
     process = Process(store)
     running = asyncio.create_task(process.relay.run())
     try:
-        await process.catalog.create_project("p", "", None)
+        await process.catalog.create_project("p", ProjectFields(), None)
         async with asyncio.timeout(5):
             await process.signal.wait("p", 0, 5)
         assert await process.streams.last("p") == 1
