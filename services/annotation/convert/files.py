@@ -116,7 +116,7 @@ def report_message(report: ImportReport) -> service.ImportTasksResponse:
             else f"TASK_FORMAT_{report.format.value}"
         ),
         warnings=[
-            service.ImportWarning(line=one.line, message=one.message) for one in report.warnings
+            service.ImportNotice(line=one.line, message=one.message) for one in report.warnings
         ],
         imported_predictions=report.predictions,
         imported_relations=report.relations,

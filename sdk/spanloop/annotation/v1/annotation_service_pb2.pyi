@@ -316,15 +316,15 @@ class ImportTasksResponse(_message.Message):
     errors: _containers.RepeatedCompositeFieldContainer[ImportError]
     created_labels: _containers.RepeatedScalarFieldContainer[str]
     format: TaskFormat
-    warnings: _containers.RepeatedCompositeFieldContainer[ImportWarning]
+    warnings: _containers.RepeatedCompositeFieldContainer[ImportNotice]
     imported_predictions: int
     imported_relations: int
     imported_regions: int
     imported_choices: int
     warning_count: int
-    def __init__(self, imported_tasks: _Optional[int] = ..., imported_completions: _Optional[int] = ..., imported_spans: _Optional[int] = ..., unchanged_tasks: _Optional[int] = ..., refused_tasks: _Optional[int] = ..., errors: _Optional[_Iterable[_Union[ImportError, _Mapping]]] = ..., created_labels: _Optional[_Iterable[str]] = ..., format: _Optional[_Union[TaskFormat, str]] = ..., warnings: _Optional[_Iterable[_Union[ImportWarning, _Mapping]]] = ..., imported_predictions: _Optional[int] = ..., imported_relations: _Optional[int] = ..., imported_regions: _Optional[int] = ..., imported_choices: _Optional[int] = ..., warning_count: _Optional[int] = ...) -> None: ...
+    def __init__(self, imported_tasks: _Optional[int] = ..., imported_completions: _Optional[int] = ..., imported_spans: _Optional[int] = ..., unchanged_tasks: _Optional[int] = ..., refused_tasks: _Optional[int] = ..., errors: _Optional[_Iterable[_Union[ImportError, _Mapping]]] = ..., created_labels: _Optional[_Iterable[str]] = ..., format: _Optional[_Union[TaskFormat, str]] = ..., warnings: _Optional[_Iterable[_Union[ImportNotice, _Mapping]]] = ..., imported_predictions: _Optional[int] = ..., imported_relations: _Optional[int] = ..., imported_regions: _Optional[int] = ..., imported_choices: _Optional[int] = ..., warning_count: _Optional[int] = ...) -> None: ...
 
-class ImportWarning(_message.Message):
+class ImportNotice(_message.Message):
     __slots__ = ("line", "message")
     LINE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
