@@ -155,7 +155,7 @@ def test_inconsistent_tags_are_refused_or_repaired() -> None:
     assert found[1].reason is Reason.TAGS_INCONSISTENT
     tasks = tasks_of(conll.read, data, ReadOptions(scheme=TagScheme.IOB2, repair=True))
     assert extents(tasks[1]) == [(3, 11, "LOC")]
-    assert tasks[1].notes == ("tag: I-LOC does not continue an entity: repaired.",)
+    assert tasks[1].notes == ("line 5, tag: I-LOC does not continue an entity: repaired.",)
     many = "".join("a\tI-X\nb\tO\n" for _ in range(50))
     (task,) = tasks_of(conll.read, many, ReadOptions(scheme=TagScheme.IOB2, repair=True))
     assert len(task.notes) == 21

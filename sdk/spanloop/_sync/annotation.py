@@ -313,14 +313,20 @@ class AnnotationCalls:
         self,
         task: str | Named,
         *,
+        deleted: bool = False,
         offset_encoding: types.OffsetEncoding | str | None = None,
         timeout: float | None = None,
     ) -> Iterator[types.Completion]:
-        """Iterate over the completions of a task; `timeout` bounds each page."""
+        """Iterate over the completions of a task, with `deleted` also over deleted ones.
+
+        `timeout` bounds each page.
+        """
         return self._transport.pages(
             self._transport.annotation.ListCompletions,
             pb.ListCompletionsRequest(
-                parent=name_of(task), offset_encoding=basic.encoding_to(offset_encoding)
+                parent=name_of(task),
+                offset_encoding=basic.encoding_to(offset_encoding),
+                show_deleted=deleted,
             ),
             lambda page: map(convert.completion, page.completions),
             timeout,

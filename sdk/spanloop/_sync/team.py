@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -279,18 +279,19 @@ class TeamCalls:
         tags: Iterable[str] | None = None,
         group: str | None = None,
         split: types.Split | str | None = None,
+        metadata: Mapping[str, str] | None = None,
         etag: str = "",
         timeout: float | None = None,
     ) -> types.Task:
-        """Change tags, group or split of a task; what is None stays."""
-        given = (("tags", tags), ("group", group), ("split", split))
-        request = pb.UpdateTaskRequest(
-            update_mask=FieldMask(paths=[path for path, value in given if value is not None])
-        )
+        """Change tags, group, split or metadata of a task; what is None stays."""
+        given = {"tags": tags, "group": group, "split": split, "metadata": metadata}
+        paths = [path for path, value in given.items() if value is not None]
+        request = pb.UpdateTaskRequest(update_mask=FieldMask(paths=paths))
         request.task.name = name_of(task)
         request.task.etag = etag
         request.task.tags.extend(tags or ())
         request.task.group = group or ""
+        request.task.metadata.update(metadata or {})
         request.task.split = basic.split_to(split)  # type: ignore[assignment]
         response = self._transport.unary(
             self._transport.annotation.UpdateTask, request, timeout=timeout, repeat=not etag

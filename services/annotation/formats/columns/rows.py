@@ -235,7 +235,7 @@ def task_of(
         marked, broken = decode(tags, scheme)
         if broken and not options.repair:
             return _inconsistent(block, broken[0], scheme, column)
-        notes += _repaired(broken, column)
+        notes += _repaired(block, broken, column)
         for one in marked:
             end = starts[one.last] + len(tokens[one.last])
             extents.setdefault((starts[one.first], end, one.label))
@@ -265,8 +265,11 @@ def task_of(
     )
 
 
-def _repaired(broken: Sequence[Broken], column: str) -> list[str]:
-    notes = [f"{column}: {one.message}: repaired." for one in broken[:_MAX_NOTES]]
+def _repaired(block: Block, broken: Sequence[Broken], column: str) -> list[str]:
+    notes = [
+        f"line {block.rows[one.place].line}, {column}: {one.message}: repaired."
+        for one in broken[:_MAX_NOTES]
+    ]
     if len(broken) > _MAX_NOTES:
         notes.append(f"{column}: {len(broken) - _MAX_NOTES} more tags were repaired.")
     return notes
