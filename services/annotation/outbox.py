@@ -31,19 +31,22 @@ class NewEvent:
         resource: Name of the resource that is changed.
         before: The resource's state before the change, for its history; None: nothing to keep.
         before_version: The resource's own version in that state.
+        version: The resource's own version after the change, where neither `before_version` nor
+            the document's version says it.
     """
 
     type: EventType
     resource: str
     before: Document | None = None
     before_version: int = 0
+    version: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class PendingEvent:
     """An event that has no place in its project's stream yet.
 
-    `version` is that of the document after the write; `before` is as in `NewEvent`.
+    `version` is the resource's own after the write; `before` is as in `NewEvent`.
     """
 
     id: str
@@ -57,14 +60,17 @@ class PendingEvent:
 
 
 def event_document(event: NewEvent, version: int, time: int, actor: str) -> Document:
-    """Return the outbox entry of one event of the write that made `version`."""
+    """Return the outbox entry of one event of the write that made `version` of the document."""
+    own = event.version
+    if own is None:
+        own = version if event.before is None else event.before_version + 1
     entry: Document = {
         "id": f"{event.resource}@{version}:{event.type}",
         "type": event.type,
         "resource": event.resource,
         "time": time,
         "actor": actor,
-        "version": version,
+        "version": own,
     }
     if event.before is not None:
         entry["before"] = packed(event.before)

@@ -91,6 +91,12 @@ class Relay:
             async with self._publishing:
                 await self._publish_queue()
 
+    async def settle(self) -> None:
+        """Return when everything that was handed over before is published."""
+        await self.drain()
+        async with self._publishing:  # of what another caller took from the queue
+            return
+
     async def publish_now(self, item: Written) -> None:
         """Publish the outbox of a document, and return when it is empty."""
         self._queue.append(item)

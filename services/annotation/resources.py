@@ -109,6 +109,10 @@ class Resources:
         """Return when the events of what was written to a document are published."""
         await self._relay.publish_now(Written(collection=collection, id=id))
 
+    async def settle_all(self) -> None:
+        """Return when the events of everything that this process wrote are published."""
+        await self._relay.settle()
+
     async def made_by(self, collection: str, key: RequestKey) -> Document | None:
         """Return the document that a request made before, or None.
 

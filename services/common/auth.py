@@ -16,6 +16,8 @@ from services.common.errors import Reason, UnauthenticatedError, invalid_field
 
 _SCHEME = "bearer"
 USER_KEY = "spanloop-user"
+# What the audit calls the services themselves, and how users name themselves.
+_RESERVED = frozenset({"system", "me"})
 _USER = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
@@ -52,6 +54,8 @@ def check_user_id(user: str, field: str) -> str:
             "must be the id of a user: 1 to 63 of a-z, 0-9, '-', '_' and '.', first a letter or "
             "digit.",
         )
+    if user in _RESERVED:
+        raise invalid_field(field, f"{user!r} is reserved: choose another id.")
     return user
 
 

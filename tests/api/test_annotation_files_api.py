@@ -101,6 +101,51 @@ async def test_json_lines_in_and_out(client: AnnotationClient, encoding: int) ->
     assert (await client.dump(first, format=pb.TASK_FORMAT_CONLL))[1] == 2
 
 
+def line(id: str, text: str, **fields: object) -> bytes:
+    return json.dumps({"id": id, "text": text, **fields}).encode() + b"\n"
+
+
+async def test_another_text_with_a_taken_id_is_refused(client: AnnotationClient) -> None:
+    parent = await client.project("p")
+    same = line("a", "first") + line("a", "second", spans=[]) + line("b", "third")
+    report = await client.load(parent, same)
+    assert (report.imported_tasks, report.unchanged_tasks, report.refused_tasks) == (2, 0, 1)
+    (error,) = report.errors
+    assert (error.line, error.field, error.reason) == (2, "id", "RESOURCE_EXISTS")
+    for options in ({"validate_only": True}, {"atomic": True}):
+        report = await client.load(parent, line("a", "other") + line("c", "new"), **options)
+        assert [one.line for one in report.errors] == [1]
+        assert await client.count(parent) == 2
+    # What only shows when it is stored undoes an atomic import too.
+    report = await client.load(
+        parent, line("x", "1") + line("y", "2") + line("x", "3"), atomic=True
+    )
+    assert (report.imported_tasks, [one.line for one in report.errors]) == (0, [3])
+    assert await client.count(parent) == 2
+    checked = await client.load(parent, line("a", "first") + line("d", "4"), validate_only=True)
+    assert (checked.unchanged_tasks, checked.imported_tasks) == (1, 1)
+
+
+async def test_what_an_import_does_not_add_to_a_known_text_is_told(
+    client: AnnotationClient,
+) -> None:
+    parent = await client.project("p", "PER")
+    ada = {"start": 0, "end": 3, "label": "PER"}
+    await client.load(parent, line("a", "Ada") + line("b", "Bob"))
+    annotated = line("a", "Ada", spans=[ada]) + line("b", "Bob")
+    for _ in range(2):
+        report = await client.load(parent, annotated, author="ann")
+        assert (report.unchanged_tasks, report.imported_completions) == (2, 0)
+        (note,) = report.warnings
+        assert note.line == 1
+        assert "'ann'" in note.message
+    first, second = await client.tasks(parent)
+    await client.complete(first.name, [(0, 3, "PER")], author="ann")
+    await client.stub.DeleteTask(pb.DeleteTaskRequest(name=second.name))
+    report = await client.load(parent, annotated, author="ann")
+    assert [(one.line, "undelete" in one.message) for one in report.warnings] == [(2, True)]
+
+
 async def test_texts_only(client: AnnotationClient) -> None:
     parent = await client.project("p")
     report = await client.load(parent, CONLL, ignore_completions=True)

@@ -141,3 +141,20 @@ async def test_who_is_removed_hears_no_more_events(tmp_path: Path) -> None:
                 async for message in stream:
                     heard += [kind(message.event)]
         assert set(heard) <= {"MEMBER_ADDED"}
+
+
+async def test_nobody_is_called_as_the_audit_calls_the_services(tmp_path: Path) -> None:
+    async with annotation(tmp_path) as client:
+        await client.project("p")
+        for user in ("system", "me"):
+            with refused(grpc.StatusCode.INVALID_ARGUMENT, Reason.FIELD_INVALID):
+                await client.members.GetCaller(
+                    pb.GetCallerRequest(), metadata=[("spanloop-user", user)]
+                )
+            member = pb.Member(user=user, roles=[pb.ROLE_OWNER])
+            with refused(
+                grpc.StatusCode.INVALID_ARGUMENT, Reason.FIELD_INVALID, field="member.user"
+            ):
+                await client.members.CreateMember(
+                    pb.CreateMemberRequest(parent="projects/p", member=member)
+                )

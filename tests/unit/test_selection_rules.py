@@ -17,7 +17,7 @@ from services.annotation.domain import (
 )
 from services.annotation.labels.table import LabelTable
 from services.annotation.selection.filters import TaskFilter, check_filter, plan
-from services.annotation.selection.rules import SelectionReason, chosen, decide
+from services.annotation.selection.rules import SelectionReason, chosen, decide, for_training
 from services.common.errors import InvalidArgumentError
 
 DRAFT, SUBMITTED = CompletionState.DRAFT, CompletionState.SUBMITTED
@@ -174,6 +174,21 @@ def test_selection(row: Row) -> None:
     winner = chosen(found, **rules)
     assert (winner and winner.id) == row.taken
     assert [one.completion.id for one in decisions if one.taken] == [row.taken] * bool(row.taken)
+
+
+def test_pages_without_text_are_not_trained_on() -> None:
+    completions = (one("a", SUBMITTED, 1), one("b", REJECTED, 2))
+    rules = {"tie_break": TieBreak.MOST_RECENT, "priorities": {}}
+    pages = task(*completions, text="")
+    found = for_training(pages, decide(pages, **rules))
+    assert [(each.taken, each.reason) for each in found] == [
+        (False, R.NO_TEXT),
+        (False, R.REJECTED),
+    ]
+    text = task(*completions)
+    decisions = decide(text, **rules)
+    assert for_training(text, decisions) == decisions
+    assert decisions[0].taken
 
 
 def test_filter_tasks_by_tags_if_defined_otherwise_all_tasks_are_considered() -> None:

@@ -124,7 +124,7 @@ class Completions:
             return changed_task(
                 body,
                 (*current.completions, completion),
-                [NewEvent(type=event, resource=resource)],
+                [NewEvent(type=event, resource=resource, version=completion.version)],
                 made_by={new_id: key} if key is not None else {},
             )
 

@@ -260,7 +260,7 @@ class Tasks:
         name = task_name(project, task)
 
         def change(body: Document) -> Change:
-            before = _deleted(body, name)
+            before = _deleted(body, name, "there is nothing to bring back")
             return Change(
                 fields={"deleted": None}, events=[_event(before, EventType.TASK_RESTORED)]
             )
@@ -279,7 +279,7 @@ class Tasks:
         """
         name = task_name(project, task)
         key = document_id(project, task)
-        found = _deleted(await self._resources.get(TASKS, key, name), name)
+        found = _deleted(await self._resources.get(TASKS, key, name), name, "delete it first")
         # Nothing may publish states of it behind the purge.
         await self._resources.settle(TASKS, key)
         while predictions := await self._store.find(
@@ -329,12 +329,12 @@ def _there(body: Document, name: str) -> Task:
     return task
 
 
-def _deleted(body: Document, name: str) -> Task:
+def _deleted(body: Document, name: str, advice: str) -> Task:
     task = to_task(body)
     if task.deleted is None:
         raise FailedPreconditionError(
             Reason.STATE_CONFLICT,
-            f"{name} is not deleted: delete it first.",
+            f"{name} is not deleted: {advice}.",
             metadata={"resource": name, "state": task.status.value},
         )
     return task

@@ -72,6 +72,7 @@ class History:
         check_line(resource, "resource", 0, 1_000)
         check_line(actor, "actor", 0, 200)
         await self._catalog.project(project)
+        await self._resources.settle_all()
         await self._streams.last(project)  # makes sure that what was placed can be read
         scope = f"ListAuditEntries {project} {resource} {actor}"
         page = parse_page(page_size, page_token, scope)

@@ -59,7 +59,9 @@ class Principal:
             PermissionDeniedError: It is somebody else's.
         """
         if author != self.user and not self.leads:
-            raise _denied("Only owners and managers may change a completion of somebody else.")
+            raise _denied(
+                "Only owners, managers and services may change a completion of somebody else."
+            )
 
     def check_reviewer(self, reviewer: str, author: str) -> str:
         """Return who reviews a completion of this author: who is named, or the caller.
@@ -73,7 +75,9 @@ class Principal:
             raise _denied("reviewer: only services may review for others.")
         who = check_line(reviewer or self.user, "reviewer", 1, 200)
         if who == author and not self.leads:
-            raise _denied("Only owners and managers may review a completion of their own.")
+            raise _denied(
+                "Only owners, managers and services may review a completion of their own."
+            )
         return who
 
 

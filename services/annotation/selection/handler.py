@@ -9,7 +9,7 @@ from services.annotation.domain import Completion, Task, TieBreak
 from services.annotation.handlers.catalog import Catalog
 from services.annotation.members.priorities import priorities_of
 from services.annotation.selection.filters import TaskFilter
-from services.annotation.selection.rules import Decision, Selection, chosen, decide
+from services.annotation.selection.rules import Decision, Selection, chosen, decide, for_training
 from services.annotation.selection.scan import TaskScan
 from services.common.store.port import DocumentStore
 
@@ -48,11 +48,14 @@ class Selector:
         return [
             TaskDecisions(
                 task=task,
-                decisions=decide(
+                decisions=for_training(
                     task,
-                    tie_break=_tie_break(used),
-                    priorities=priorities,
-                    reviewed_only=used.reviewed_only,
+                    decide(
+                        task,
+                        tie_break=_tie_break(used),
+                        priorities=priorities,
+                        reviewed_only=used.reviewed_only,
+                    ),
                 ),
             )
             for task in tasks

@@ -6,8 +6,8 @@ of theirs in ``tests/unit/test_selection_rules.py``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from services.annotation.domain import Completion, CompletionState, Task, TieBreak
@@ -29,6 +29,7 @@ class SelectionReason(StrEnum):
     OLDER = "OLDER"
     LOWER_PRIORITY = "LOWER_PRIORITY"
     OTHER_ACCEPTED_LATER = "OTHER_ACCEPTED_LATER"
+    NO_TEXT = "NO_TEXT"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +62,16 @@ def chosen(
         task, tie_break=tie_break, priorities=priorities, reviewed_only=reviewed_only
     )
     return next((one.completion for one in decisions if one.taken), None)
+
+
+def for_training(task: Task, decisions: Sequence[Decision]) -> list[Decision]:
+    """Return the decisions as they hold for a snapshot: texts are trained on, not pages alone."""
+    if task.text:
+        return list(decisions)
+    return [
+        replace(one, taken=False, reason=SelectionReason.NO_TEXT) if one.taken else one
+        for one in decisions
+    ]
 
 
 def decide(

@@ -23,7 +23,7 @@ from services.annotation.transfer.orders import (
     ImportReport,
     check_order,
 )
-from services.annotation.transfer.storing import Checking, Storing
+from services.annotation.transfer.storing import Checking, NotAsAWholeError, Storing
 from services.common.errors import InvalidArgumentError, Reason
 from services.common.store.port import DocumentStore
 
@@ -97,21 +97,36 @@ class Importer:
         self, order: ImportOrder, format: TaskFormat, options: ReadOptions, file: BinaryIO
     ) -> ImportReport:
         if order.validate_only or order.atomic:
-            checking = Checking(order, self._resources, self._catalog)
+            checking = Checking(
+                order, self._store, self._resources, self._catalog, self._limits.batch_tasks
+            )
             async for records in _read(format, options, file):
                 await checking.take(records)
+            await checking.flush()
             if order.validate_only or checking.report.refused:
                 if not order.validate_only:
                     checking.report.nothing_stored()
                 return checking.report
         storing = Storing(
-            order, self._resources, self._catalog, self._predictions, self._limits.batch_tasks
+            order,
+            self._store,
+            self._resources,
+            self._catalog,
+            self._predictions,
+            self._limits.batch_tasks,
         )
         if not order.atomic:
             return await self._store_all(storing, format, options, file)
-        async with self._atomic.begin(order.project) as transaction:
-            storing.transaction = transaction
-            return await self._store_all(storing, format, options, file)
+        try:
+            async with self._atomic.begin(order.project) as transaction:
+                storing.transaction = transaction
+                return await self._store_all(storing, format, options, file)
+        except NotAsAWholeError:
+            report = storing.report
+            created = report.created_labels
+            report.nothing_stored()
+            report.created_labels = created  # these stay
+            return report
 
     async def _store_all(
         self, storing: Storing, format: TaskFormat, options: ReadOptions, file: BinaryIO

@@ -27,6 +27,7 @@ class SelectionReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SELECTION_REASON_OLDER: _ClassVar[SelectionReason]
     SELECTION_REASON_LOWER_PRIORITY: _ClassVar[SelectionReason]
     SELECTION_REASON_OTHER_ACCEPTED_LATER: _ClassVar[SelectionReason]
+    SELECTION_REASON_NO_TEXT: _ClassVar[SelectionReason]
 SELECTION_REASON_UNSPECIFIED: SelectionReason
 SELECTION_REASON_ACCEPTED: SelectionReason
 SELECTION_REASON_ONLY_SUBMITTED: SelectionReason
@@ -40,6 +41,7 @@ SELECTION_REASON_NOT_REVIEWED: SelectionReason
 SELECTION_REASON_OLDER: SelectionReason
 SELECTION_REASON_LOWER_PRIORITY: SelectionReason
 SELECTION_REASON_OTHER_ACCEPTED_LATER: SelectionReason
+SELECTION_REASON_NO_TEXT: SelectionReason
 
 class TaskFilter(_message.Message):
     __slots__ = ("statuses", "tags_any", "tags_all", "tags_none", "labels_any", "labels_all", "authors", "text_regex", "created_from", "created_before", "updated_from", "updated_before", "in_snapshot", "not_in_snapshot", "ground_truth")
