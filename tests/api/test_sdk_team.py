@@ -221,8 +221,15 @@ async def test_configs_labels_and_choices(system: AsyncClient) -> None:
     assert assigned == CONFIG.replace('value="DATE"', 'value="DATE" model="ner_p_v1"')
 
     task = await system.create_task("p", TEXT)
-    made = await system.create_completion(task, author="a", choices={"kind": ["notice"]})
-    assert made.choices == {"kind": ("notice",)}
+    made = await system.create_completion(
+        task, author="a", choices={"kind": ["notice"]}, extra='{"tool":{"ui":"dark"}}'
+    )
+    assert (made.choices, made.extra) == ({"kind": ("notice",)}, '{"tool":{"ui":"dark"}}')
+    assert (await system.update_completion(made, extra="")).extra == ""
+    other = await system.create_project(
+        "q", labeling_config=CONFIG, tie_break=types.TieBreak.HIGHEST_PRIORITY
+    )
+    assert (other.labeling_config, other.tie_break) == (CONFIG, "highest_priority")
     with pytest.raises(errors.InvalidArgument, match="kind"):
         await system.update_completion(made, choices={"kind": ["invoice"]})
 

@@ -218,3 +218,13 @@ def test_enums_have_the_members_of_the_protos(enum, wrapper, prefix) -> None:  #
         for name in wrapper.keys()  # noqa: SIM118 - not a dict
     ]
     assert [member.value for member in enum] == [member.name.lower() for member in enum]
+
+
+def test_words_of_enumerations_are_forgiving_and_their_mistakes_clear() -> None:
+    assert types.TaskFormat("Label-Studio") is types.TaskFormat.LABEL_STUDIO
+    assert types.Role(types.Role.OWNER) is types.Role.OWNER
+    with pytest.raises(ValueError, match=r"'boss' is no Role: choose one of owner, manager, "):
+        types.Role("boss")
+    with pytest.raises(ValueError, match="choose one of") as mistake:
+        types.TaskStatus("done")
+    assert "unspecified" not in str(mistake.value)

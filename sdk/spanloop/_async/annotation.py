@@ -33,13 +33,23 @@ class AnnotationCalls:
         project_id: str,
         *,
         display_name: str = "",
+        labeling_config: str = "",
+        tie_break: types.TieBreak | str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> types.Project:
-        """Create a project; AlreadyExists when the id is taken."""
+        """Create a project; AlreadyExists when the id is taken.
+
+        `labeling_config`: XML. `tie_break`: which of several submitted completions of a task is
+        trained on; the most recent one by default.
+        """
         request = pb.CreateProjectRequest(
             project_id=project_id,
-            project=project_pb2.Project(display_name=display_name),
+            project=project_pb2.Project(
+                display_name=display_name,
+                labeling_config=labeling_config,
+                tie_break=convert.tie_break_to(tie_break),
+            ),
             request_id=request_id or uuid4().hex,
         )
         response = await self._transport.unary(
@@ -185,10 +195,14 @@ class AnnotationCalls:
         group: str = "",
         pages: Iterable[types.Page] = (),
         words: Iterable[types.PageWord] = (),
+        extra: str = "",
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> types.Task:
-        """Create one task; AlreadyExists when the external id is taken."""
+        """Create one task; AlreadyExists when the external id is taken.
+
+        `extra`: JSON object of whatever else is to be kept with it.
+        """
         request = pb.CreateTaskRequest(
             parent=project_name(project),
             task=task_pb2.Task(
@@ -214,6 +228,7 @@ class AnnotationCalls:
                     )
                     for one in words
                 ],
+                extra=extra,
             ),
             request_id=request_id or uuid4().hex,
         )
@@ -270,6 +285,7 @@ class AnnotationCalls:
         relations: Iterable[types.Relation] = (),
         regions: Iterable[types.Region] = (),
         lead_time_seconds: float = 0.0,
+        extra: str = "",
         offset_encoding: types.OffsetEncoding | str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -285,6 +301,7 @@ class AnnotationCalls:
                 relations=convert.relations_to(relations),
                 regions=convert.regions_to(regions),
                 lead_time_seconds=lead_time_seconds,
+                extra=extra,
             ),
             submit=submit,
             offset_encoding=basic.encoding_to(offset_encoding),
@@ -343,6 +360,7 @@ class AnnotationCalls:
         relations: Iterable[types.Relation] | None = None,
         regions: Iterable[types.Region] | None = None,
         lead_time_seconds: float | None = None,
+        extra: str | None = None,
         etag: str = "",
         offset_encoding: types.OffsetEncoding | str | None = None,
         timeout: float | None = None,
@@ -354,6 +372,7 @@ class AnnotationCalls:
             "relations": relations,
             "regions": regions,
             "lead_time_seconds": lead_time_seconds,
+            "extra": extra,
         }
         request = pb.UpdateCompletionRequest(
             completion=completion_pb2.Completion(
@@ -363,6 +382,7 @@ class AnnotationCalls:
                 relations=convert.relations_to(relations or ()),
                 regions=convert.regions_to(regions or ()),
                 lead_time_seconds=lead_time_seconds or 0.0,
+                extra=extra or "",
                 etag=etag,
             ),
             update_mask=FieldMask(

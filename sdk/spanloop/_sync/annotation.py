@@ -33,13 +33,23 @@ class AnnotationCalls:
         project_id: str,
         *,
         display_name: str = "",
+        labeling_config: str = "",
+        tie_break: types.TieBreak | str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> types.Project:
-        """Create a project; AlreadyExists when the id is taken."""
+        """Create a project; AlreadyExists when the id is taken.
+
+        `labeling_config`: XML. `tie_break`: which of several submitted completions of a task is
+        trained on; the most recent one by default.
+        """
         request = pb.CreateProjectRequest(
             project_id=project_id,
-            project=project_pb2.Project(display_name=display_name),
+            project=project_pb2.Project(
+                display_name=display_name,
+                labeling_config=labeling_config,
+                tie_break=convert.tie_break_to(tie_break),
+            ),
             request_id=request_id or uuid4().hex,
         )
         response = self._transport.unary(
@@ -183,10 +193,14 @@ class AnnotationCalls:
         group: str = "",
         pages: Iterable[types.Page] = (),
         words: Iterable[types.PageWord] = (),
+        extra: str = "",
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> types.Task:
-        """Create one task; AlreadyExists when the external id is taken."""
+        """Create one task; AlreadyExists when the external id is taken.
+
+        `extra`: JSON object of whatever else is to be kept with it.
+        """
         request = pb.CreateTaskRequest(
             parent=project_name(project),
             task=task_pb2.Task(
@@ -212,6 +226,7 @@ class AnnotationCalls:
                     )
                     for one in words
                 ],
+                extra=extra,
             ),
             request_id=request_id or uuid4().hex,
         )
@@ -268,6 +283,7 @@ class AnnotationCalls:
         relations: Iterable[types.Relation] = (),
         regions: Iterable[types.Region] = (),
         lead_time_seconds: float = 0.0,
+        extra: str = "",
         offset_encoding: types.OffsetEncoding | str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -283,6 +299,7 @@ class AnnotationCalls:
                 relations=convert.relations_to(relations),
                 regions=convert.regions_to(regions),
                 lead_time_seconds=lead_time_seconds,
+                extra=extra,
             ),
             submit=submit,
             offset_encoding=basic.encoding_to(offset_encoding),
@@ -341,6 +358,7 @@ class AnnotationCalls:
         relations: Iterable[types.Relation] | None = None,
         regions: Iterable[types.Region] | None = None,
         lead_time_seconds: float | None = None,
+        extra: str | None = None,
         etag: str = "",
         offset_encoding: types.OffsetEncoding | str | None = None,
         timeout: float | None = None,
@@ -352,6 +370,7 @@ class AnnotationCalls:
             "relations": relations,
             "regions": regions,
             "lead_time_seconds": lead_time_seconds,
+            "extra": extra,
         }
         request = pb.UpdateCompletionRequest(
             completion=completion_pb2.Completion(
@@ -361,6 +380,7 @@ class AnnotationCalls:
                 relations=convert.relations_to(relations or ()),
                 regions=convert.regions_to(regions or ()),
                 lead_time_seconds=lead_time_seconds or 0.0,
+                extra=extra or "",
                 etag=etag,
             ),
             update_mask=FieldMask(

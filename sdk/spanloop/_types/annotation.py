@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 
+from spanloop._types.choice import Choice
 from spanloop._types.text import ScoredSpan, Span, Split
 
 
-class TaskStatus(StrEnum):
+class TaskStatus(Choice):
     """How far the annotation of a task is."""
 
     UNSPECIFIED = "unspecified"
@@ -21,7 +21,7 @@ class TaskStatus(StrEnum):
     TO_CORRECT = "to_correct"
 
 
-class CompletionState(StrEnum):
+class CompletionState(Choice):
     """Where a completion stands; only submitted and accepted ones are trained on."""
 
     UNSPECIFIED = "unspecified"
@@ -31,7 +31,7 @@ class CompletionState(StrEnum):
     REJECTED = "rejected"
 
 
-class TieBreak(StrEnum):
+class TieBreak(Choice):
     """Which of several submitted completions is trained on when none is accepted."""
 
     UNSPECIFIED = "unspecified"
@@ -39,7 +39,7 @@ class TieBreak(StrEnum):
     HIGHEST_PRIORITY = "highest_priority"
 
 
-class RelationDirection(StrEnum):
+class RelationDirection(Choice):
     """Which way a relation points."""
 
     UNSPECIFIED = "unspecified"
@@ -48,7 +48,7 @@ class RelationDirection(StrEnum):
     BOTH = "both"
 
 
-class TagScheme(StrEnum):
+class TagScheme(Choice):
     """How the tags of a column file mark spans."""
 
     UNSPECIFIED = "unspecified"
@@ -58,7 +58,7 @@ class TagScheme(StrEnum):
     IO = "io"
 
 
-class TaskFormat(StrEnum):
+class TaskFormat(Choice):
     """Formats of task files."""
 
     UNSPECIFIED = "unspecified"
@@ -82,7 +82,7 @@ class TaskFormat(StrEnum):
     FASTTEXT = "fasttext"
 
 
-class EventType(StrEnum):
+class EventType(Choice):
     """What happened in a project."""
 
     UNSPECIFIED = "unspecified"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
+from spanloop._types.choice import Choice
 from spanloop._types.text import ScoredSpan
 
 
-class Granularity(StrEnum):
+class Granularity(Choice):
     """What is answered for each text: decoded spans, or the labels of every word."""
 
     UNSPECIFIED = "unspecified"
@@ -18,7 +18,7 @@ class Granularity(StrEnum):
     TOKEN = "token"  # noqa: S105 - a word of the text, not a credential
 
 
-class GenerationState(StrEnum):
+class GenerationState(Choice):
     """Where a generation stands on a server."""
 
     UNSPECIFIED = "unspecified"
@@ -28,7 +28,7 @@ class GenerationState(StrEnum):
     ERROR = "error"
 
 
-class PreannotationJobState(StrEnum):
+class PreannotationJobState(Choice):
     """Where a pre-annotation job stands."""
 
     UNSPECIFIED = "unspecified"

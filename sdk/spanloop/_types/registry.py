@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
+from spanloop._types.choice import Choice
 from spanloop._types.text import EvaluationReport, ModelType
 
 
-class ModelVersionState(StrEnum):
+class ModelVersionState(Choice):
     """Where a model version stands; only READY ones can be deployed."""
 
     UNSPECIFIED = "unspecified"
@@ -20,7 +20,7 @@ class ModelVersionState(StrEnum):
     FAILED = "failed"
 
 
-class DeploymentAction(StrEnum):
+class DeploymentAction(Choice):
     """What moved a deployment."""
 
     UNSPECIFIED = "unspecified"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from spanloop._types.annotation import (
@@ -16,9 +15,10 @@ from spanloop._types.annotation import (
     TaskStatus,
     TieBreak,
 )
+from spanloop._types.choice import Choice
 
 
-class Role(StrEnum):
+class Role(Choice):
     """What a member of a project may do."""
 
     UNSPECIFIED = "unspecified"
@@ -29,7 +29,7 @@ class Role(StrEnum):
     SERVICE = "service"
 
 
-class Verdict(StrEnum):
+class Verdict(Choice):
     """What a reviewer decides."""
 
     ACCEPT = "accept"

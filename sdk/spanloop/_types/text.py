@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+
+from spanloop._types.choice import Choice
 
 
-class Split(StrEnum):
+class Split(Choice):
     """Which part of a snapshot an example belongs to."""
 
     UNSPECIFIED = "unspecified"
@@ -16,14 +17,14 @@ class Split(StrEnum):
     TEST = "test"
 
 
-class ModelType(StrEnum):
+class ModelType(Choice):
     """What is trained from the annotations."""
 
     UNSPECIFIED = "unspecified"
     NER = "ner"
 
 
-class OffsetEncoding(StrEnum):
+class OffsetEncoding(Choice):
     """In which units text offsets are counted; offsets are half-open in each."""
 
     UNSPECIFIED = "unspecified"

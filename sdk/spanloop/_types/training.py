@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
+from spanloop._types.choice import Choice
 from spanloop._types.text import EvaluationReport, ModelType
 
 
-class TrainingJobState(StrEnum):
+class TrainingJobState(Choice):
     """Where a training job stands."""
 
     UNSPECIFIED = "unspecified"
@@ -28,7 +28,7 @@ class TrainingJobState(StrEnum):
         return self in {self.DONE, self.FAILED, self.CANCELLED}
 
 
-class TrainingFailureReason(StrEnum):
+class TrainingFailureReason(Choice):
     """Why a training job failed."""
 
     UNSPECIFIED = "unspecified"
