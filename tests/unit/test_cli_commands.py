@@ -168,6 +168,33 @@ def test_a_folder_is_imported_with_its_splits(fake: Fake, tmp_path: Path) -> Non
     assert "Created labels: A." in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("reason", "outcome", "status"),
+    [("INTERNAL", "failed", 1), ("", "failed", 1), ("FORMAT_UNKNOWN", "skipped", 0)],
+)
+def test_only_what_nobody_explains_fails_a_check_of_formats(
+    fake: Fake,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    reason: str,
+    outcome: str,
+    status: int,
+) -> None:
+    def no_checkout() -> Path:
+        raise ConfigurationError("no checkout")
+
+    monkeypatch.setattr("spanloop.cli._formats.find_checkout", no_checkout)
+    script_import(fake)
+    fake.answers["ImportTasks"] = lambda _, context: refuse(
+        context, grpc.StatusCode.INVALID_ARGUMENT, "It cannot be.", reason=reason
+    )
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "a.jsonl").write_text("{}\n")
+    result = run("formats", "check", str(folder), "--json")
+    assert (result.exit_code, json.loads(result.stdout)[0]["outcome"]) == (status, outcome)
+
+
 def test_refused_lines_are_shown_and_only_an_empty_import_fails(fake: Fake, tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"
     file.write_text("{}\n")
@@ -370,7 +397,7 @@ def test_preannotate_and_export(fake: Fake, tmp_path: Path) -> None:
     assert target.read_bytes() == b"caf\xc3\xa9\n"
     result = run("export", "p", "-o", str(tmp_path / "no" / "out"))
     assert result.exit_code == 1
-    assert "No such file" in result.stderr
+    assert "no does not exist: make it first" in result.stderr
 
 
 def test_option_helpers() -> None:

@@ -243,7 +243,8 @@ def rules_to(rules: Iterable[Mapping[str, Any]]) -> list[rule_service_pb2.Rule]:
         try:
             found.append(ParseDict(dict(rule), rule_service_pb2.Rule()))
         except ParseError as error:
-            raise ConfigurationError(f"rules[{place}]: {error}") from None
+            said = " ".join(str(error).split())
+            raise ConfigurationError(f"rules[{place}]: {said}") from None
     return found
 
 

@@ -52,7 +52,9 @@ def list_(
 def review(
     context: Context,
     completion: Completion,
-    verdict: Annotated[Verdict, typer.Argument(help="accept, reject or withdraw.")],
+    verdict: Annotated[
+        Verdict, typer.Argument(metavar="VERDICT", help="accept, reject or withdraw.")
+    ],
     comment: Annotated[str, typer.Option(help="Why.")] = "",
     reviewer: Annotated[
         str, typer.Option(help="Who reviews; default: the user of --user or of the token.")
@@ -122,7 +124,9 @@ def history(context: Context, completion: Completion, as_json: AsJson = False) -
 def restore(
     context: Context,
     completion: Completion,
-    version: Annotated[int, typer.Argument(help="The version to go back to; see history.")],
+    version: Annotated[
+        int, typer.Argument(metavar="VERSION", help="The version to go back to; see history.")
+    ],
 ) -> None:
     """Set a completion back to what it said before."""
     with session_of(context).client() as client:

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
+from spanloop.cli._choices import one_of
 from spanloop.cli._filters import Authors, Labels, NoTags, Regex, Statuses, Tags, filter_of
-from spanloop.cli._output import note, warn
-from spanloop.cli._session import Context, Project, session_of
+from spanloop.cli._output import note, warn_omitted
+from spanloop.cli._session import Context, Project, session_of, target_of
 from spanloop.types import TagScheme, TaskFormat
 
 
@@ -22,7 +23,9 @@ def add_to(root: typer.Typer) -> None:
 def export(
     context: Context,
     project: Project,
-    format: Annotated[TaskFormat, typer.Option(help="Format of the file.")] = TaskFormat.JSONL,
+    format: Annotated[
+        TaskFormat, one_of(TaskFormat, "--format", help="Format of the file.")
+    ] = TaskFormat.JSONL,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write; default: stdout.")
     ] = None,
@@ -33,7 +36,7 @@ def export(
     author: Authors = None,
     regex: Regex = "",
     tag_scheme: Annotated[
-        TagScheme | None, typer.Option(help="Of column files; default: IOB2.")
+        TagScheme | None, one_of(TagScheme, "--tag-scheme", help="Of column files; default: iob2.")
     ] = None,
     separator: Annotated[str, typer.Option(help="Of columns.")] = "",
     choices_name: Annotated[
@@ -44,7 +47,7 @@ def export(
     wanted = filter_of(
         statuses=status, tags=tag, no_tags=no_tag, labels=label, authors=author, regex=regex
     )
-    target = sys.stdout.buffer if output is None else output
+    target = target_of(output)
     with session_of(context).client() as client:
         report = client.export(
             project,
@@ -57,5 +60,4 @@ def export(
         )
     sys.stdout.buffer.flush()
     note(f"Exported {report.exported_tasks} tasks, {report.size_bytes} bytes.")
-    for what, count in report.omitted.items():
-        warn(f"{format.value} has no place for {count} × {what}.")
+    warn_omitted(report, format)

@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
+from spanloop.cli._choices import one_of
 from spanloop.types import TaskFilter, TaskStatus
 
 Statuses = Annotated[
-    list[TaskStatus] | None, typer.Option("--status", help="Only such tasks; may be repeated.")
+    list[TaskStatus] | None,
+    one_of(TaskStatus, "--status", help="Only such tasks; may be repeated."),
 ]
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="Only tasks with one of these tags.")]
 NoTags = Annotated[

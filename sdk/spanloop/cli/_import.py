@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from spanloop.cli._choices import one_of
 from spanloop.cli._output import note, print_json, print_table, progress_bar, warn
 from spanloop.cli._session import AsJson, Context, Project, session_of
 from spanloop.client import Client
@@ -74,10 +75,12 @@ def import_(
         ),
     ],
     format: Annotated[
-        TaskFormat | None, typer.Option(help="Default: recognised from the content.")
+        TaskFormat | None,
+        one_of(TaskFormat, "--format", help="Default: recognised from the content."),
     ] = None,
     split: Annotated[
-        Split | None, typer.Option(help="Split given to texts that bring none of their own.")
+        Split | None,
+        one_of(Split, "--split", help="Split given to texts that bring none of their own."),
     ] = None,
     create_project: Annotated[
         bool, typer.Option(help="Create the project if there is none.")
@@ -100,9 +103,12 @@ def import_(
     atomic: Annotated[
         bool, typer.Option(help="Per file all or nothing: store nothing when a text is refused.")
     ] = False,
-    validate_only: Annotated[bool, typer.Option(help="Check everything, store nothing.")] = False,
+    validate_only: Annotated[
+        bool, typer.Option(help="Check everything, store nothing; the project must exist.")
+    ] = False,
     tag_scheme: Annotated[
-        TagScheme | None, typer.Option(help="Of column files; default: recognised.")
+        TagScheme | None,
+        one_of(TagScheme, "--tag-scheme", help="Of column files; default: recognised."),
     ] = None,
     repair_tags: Annotated[
         bool, typer.Option(help="Read inconsistent tags as what they most likely mean.")
@@ -123,7 +129,8 @@ def import_(
     """
     files = files_of(paths, split)
     with session_of(context).client() as client:
-        if create_project:
+        # A check stores nothing, not even a project.
+        if create_project and not validate_only:
             _ensure_project(client, project)
         if create_labels is None:
             create_labels = next(iter(client.list_labels(project)), None) is None
@@ -158,7 +165,7 @@ def import_(
     if as_json:
         print_json([{"file": str(path), "report": report} for path, report in reports])
     else:
-        _show(reports)
+        _show(reports, stored=not validate_only)
     if not any(report.imported_tasks or report.unchanged_tasks for _, report in reports):
         warn("Nothing was imported.")
         raise typer.Exit(1)
@@ -173,7 +180,7 @@ def _ensure_project(client: Client, project: str) -> None:
         note(f"Created project {project}.")
 
 
-def _show(reports: list[tuple[Path, ImportReport]]) -> None:
+def _show(reports: list[tuple[Path, ImportReport]], *, stored: bool) -> None:
     print_table(
         ["file", "format", "#tasks", "#completions", "#spans", "#unchanged", "#refused"],
         (
@@ -201,7 +208,7 @@ def _show(reports: list[tuple[Path, ImportReport]]) -> None:
             note(f"… and {hidden} more; --json lists them.")
     labels = sorted({label for _, report in reports for label in report.created_labels})
     if labels:
-        note(f"Created labels: {', '.join(labels)}.")
+        note(f"{'Created labels' if stored else 'Labels to create'}: {', '.join(labels)}.")
     refused = [(path, error) for path, report in reports for error in report.errors]
     if refused:
         print_table(

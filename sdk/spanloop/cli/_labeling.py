@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from spanloop.cli._output import note, print_json, print_table
-from spanloop.cli._session import AsJson, Context, Project, session_of
+from spanloop.cli._session import AsJson, Context, Project, read_text, session_of
 from spanloop.types import ModelVersionState
 
 app = typer.Typer(no_args_is_help=True, help="The labelling config of a project.")
@@ -32,7 +32,9 @@ def validate(
     project: Project,
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="FILE", exists=True, help="XML file; default: the project's."),
+        typer.Argument(
+            metavar="[FILE]", exists=True, dir_okay=False, help="XML file; default: the project's."
+        ),
     ] = None,
     check_models: Annotated[
         bool, typer.Option(help="Ask the registry which models exist.")
@@ -48,7 +50,7 @@ def validate(
                 for version in client.list_model_versions(project)
                 if version.state is ModelVersionState.READY
             }
-        xml = file.read_text(encoding="utf-8") if file else ""
+        xml = read_text(file) if file else ""
         found = client.validate_labeling_config(project, xml, models=models)
     if as_json:
         print_json(found)
@@ -69,5 +71,5 @@ def validate(
 def set_(context: Context, project: Project, file: File) -> None:
     """Use a labelling config; its labels are created where they are missing."""
     with session_of(context).client() as client:
-        client.set_labeling_config(project, file.read_text(encoding="utf-8"))
+        client.set_labeling_config(project, read_text(file))
     note(f"{project} uses {file.name}.")

@@ -78,16 +78,21 @@ def link(
     label: Value,
     inherit: Annotated[
         list[str] | None,
-        typer.Option(help="Label whose positives are its positives too; may be repeated."),
+        typer.Option(
+            help="Label whose positives are its positives too; may be repeated; empty: none."
+        ),
     ] = None,
     alias_as: Annotated[
         str | None, typer.Option(help="Label that it is another name of; empty: of none.")
     ] = None,
 ) -> None:
     """Say which labels a label inherits, and of which it is another name."""
+    if not inherit and alias_as is None:
+        raise ConfigurationError("There is nothing to change: give --inherit or --alias-as.")
+    inherits = [one for one in inherit if one] if inherit else None
     with session_of(context).client() as client:
         found = client.update_label(
-            _label(client, project, label), inherits=inherit, alias_as=alias_as
+            _label(client, project, label), inherits=inherits, alias_as=alias_as
         )
     note(f"Positives of {found.value}: {', '.join(found.positives)}.")
 

@@ -25,6 +25,7 @@ from spanloop.cli import (
     _models,
     _preannotate,
     _predict,
+    _projects,
     _rules,
     _snapshots,
     _tasks,
@@ -46,7 +47,8 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except SpanloopError as error:
-            print_error(error)
+            session = ctx.find_object(Session)
+            print_error(error, acting=bool(session and session.user))
         except BrokenPipeError:
             raise  # typer ends quietly: `spanloop export … | head`
         except OSError as error:
@@ -110,6 +112,7 @@ for module in (
     *(_up, _import, _train, _deploy, _predict, _preannotate, _export, _config, _doctor, _team),
 ):
     module.add_to(app)
+app.add_typer(_projects.app, name="projects")
 app.add_typer(_labels.app, name="labels")
 app.add_typer(_labeling.app, name="labeling")
 app.add_typer(_tasks.app, name="tasks")

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from spanloop.cli._choices import one_of
 from spanloop.cli._groups import ListsByDefault
 from spanloop.cli._output import note, out, print_json, print_table
 from spanloop.cli._session import AsJson, Context, Project, session_of
+from spanloop.errors import ConfigurationError
 from spanloop.types import Role
 
 app = typer.Typer(cls=ListsByDefault, no_args_is_help=True, help="The members of a project.")
@@ -17,7 +19,7 @@ tokens = typer.Typer(no_args_is_help=True, help="Access tokens of users.")
 
 User = Annotated[str, typer.Argument(metavar="USER", help="Id of the user.")]
 Roles = Annotated[
-    list[Role] | None, typer.Option("--role", help="What they may do; may be repeated.")
+    list[Role] | None, one_of(Role, "--role", help="What they may do; may be repeated.")
 ]
 Priority = Annotated[
     int | None, typer.Option(help="With the tie-break highest_priority theirs may win.")
@@ -64,6 +66,8 @@ def set_(
     priority: Priority = None,
 ) -> None:
     """Change the roles or the priority of a member."""
+    if not role and priority is None:
+        raise ConfigurationError("There is nothing to change: give --role or --priority.")
     with session_of(context).client() as client:
         found = client.update_member(project, user, roles=role, priority=priority)
     roles = ", ".join(one.value for one in found.roles)

@@ -21,7 +21,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from spanloop.types import EvaluationReport, Split, SplitEvaluation
+from spanloop.types import EvaluationReport, ExportReport, Split, SplitEvaluation, TaskFormat
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
@@ -134,6 +134,12 @@ def progress_bar() -> Progress:
 def note(text: str) -> None:
     """Print a remark on stderr."""
     err().print(escape(text))
+
+
+def warn_omitted(report: ExportReport, format: TaskFormat) -> None:
+    """Warn of everything that the format of an export could not hold."""
+    for what, count in sorted(report.omitted.items()):
+        warn(f"{format.value} has no place for {count} × {what}.")
 
 
 def warn(text: str) -> None:

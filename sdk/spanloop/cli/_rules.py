@@ -11,7 +11,7 @@ import typer
 from spanloop.cli._filters import Regex, Statuses, Tags, filter_of
 from spanloop.cli._groups import ListsByDefault
 from spanloop.cli._output import note, print_json, print_table
-from spanloop.cli._session import AsJson, Context, Project, session_of
+from spanloop.cli._session import AsJson, Context, Project, read_text, session_of
 from spanloop.errors import ConfigurationError
 
 app = typer.Typer(cls=ListsByDefault, no_args_is_help=True, help="Rules that pre-annotate.")
@@ -83,12 +83,17 @@ def delete(context: Context, project: Project, rule_set: Name) -> None:
 def preview(
     context: Context,
     project: Project,
-    text: Annotated[str, typer.Argument(help="A text to try the rules on.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="A text to try the rules on.")],
     rule_set: Annotated[str, typer.Option(help="A stored rule set.")] = "",
-    file: Annotated[Path | None, typer.Option(help="JSON file with rules to try.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="JSON file with rules to try."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what rules find in a text."""
+    if bool(rule_set) is (file is not None):
+        raise ConfigurationError("Give the rules to try: either --rule-set or --file.")
     with session_of(context).client() as client:
         found = client.preview_rules(
             project, text, rule_set=rule_set, rules=_read(file) if file else ()
@@ -126,8 +131,8 @@ def apply(
 
 def _read(file: Path) -> list[dict[str, Any]]:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
+        found = json.loads(read_text(file))
+    except ValueError as error:
         raise ConfigurationError(f"{file} is no JSON: {error}") from None
     rules = found.get("rules") if isinstance(found, dict) else found
     if not isinstance(rules, list) or not all(isinstance(one, dict) for one in rules):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import typer
 
@@ -67,6 +68,33 @@ def job_name(given: str, collection: str) -> str:
     if slash and "/" not in job and project != "projects":
         return f"projects/{project}/{collection}/{job}"
     return given
+
+
+def read_text(file: Path) -> str:
+    """Return the content of a file of UTF-8, with or without a byte order mark.
+
+    Raises:
+        ConfigurationError: When it is not UTF-8.
+    """
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{file} is not UTF-8: save it as UTF-8.") from None
+
+
+def target_of(output: Path | None) -> Path | BinaryIO:
+    """Return what `--output` names: a file, or stdout for `-` and for none.
+
+    Raises:
+        ConfigurationError: When no file can be written there; looked at before anything is read.
+    """
+    if output is None or str(output) == "-":
+        return sys.stdout.buffer
+    if output.is_dir():
+        raise ConfigurationError(f"{output} is a folder: name a file in it.")
+    if not output.parent.is_dir():
+        raise ConfigurationError(f"The folder {output.parent} does not exist: make it first.")
+    return output
 
 
 Context = typer.Context

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from spanloop.cli._choices import names_of, one_of
 from spanloop.cli._filters import (
     Labels,
     NoTags,
@@ -18,8 +20,9 @@ from spanloop.cli._filters import (
     snapshot_name,
 )
 from spanloop.cli._groups import ListsByDefault
-from spanloop.cli._output import note, print_json, print_table, warn
-from spanloop.cli._session import AsJson, Context, Project, session_of
+from spanloop.cli._output import note, print_json, print_table, warn_omitted
+from spanloop.cli._session import AsJson, Context, Project, session_of, target_of
+from spanloop.errors import ConfigurationError
 from spanloop.types import (
     RatioSplits,
     Selection,
@@ -35,7 +38,10 @@ app = typer.Typer(cls=ListsByDefault, no_args_is_help=True, help="Frozen trainin
 
 ReviewedOnly = Annotated[bool, typer.Option(help="Only accepted completions.")]
 TieBreaks = Annotated[
-    TieBreak | None, typer.Option(help="Which of several submitted ones; default: the project's.")
+    TieBreak | None,
+    one_of(
+        TieBreak, "--tie-break", help="Which of several submitted ones; default: the project's."
+    ),
 ]
 Name = Annotated[str, typer.Argument(metavar="SNAPSHOT", help="Id or full name.")]
 
@@ -73,6 +79,8 @@ def create(
 ) -> None:
     """Freeze the selected completions."""
     policy: SplitPolicy | None = None
+    if by_tags and stratify:
+        raise ConfigurationError("--by-tags and --stratify exclude each other.")
     if by_tags:
         policy = TagSplits(seed=seed)
     elif stratify or seed:
@@ -89,7 +97,7 @@ def create(
     if as_json:
         print_json(found)
     else:
-        note(f"Took {found.name}: {dict(found.example_counts)}, {found.content_hash}.")
+        note(f"Took {found.name}: {_splits(found)}, {found.content_hash}.")
 
 
 @app.command()
@@ -105,9 +113,9 @@ def show(context: Context, project: Project, snapshot: Name, as_json: AsJson = F
         ("taken", found.create_time),
         ("content", found.content_hash),
         ("description", found.description),
-        *((f"{split} examples", count) for split, count in found.example_counts.items()),
-        *((f"spans of {label}", count) for label, count in found.span_counts.items()),
-        *((f"choice {choice}", count) for choice, count in found.choice_counts.items()),
+        ("examples", _splits(found)),
+        *((f"spans of {label}", count) for label, count in sorted(found.span_counts.items())),
+        *((f"choice {choice}", count) for choice, count in sorted(found.choice_counts.items())),
     ]
     print_table(["", ""], rows)
 
@@ -190,18 +198,28 @@ def export(
     context: Context,
     project: Project,
     snapshot: Name,
-    output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")],
-    format: Annotated[TaskFormat, typer.Option(help="Format of the file.")] = TaskFormat.JSONL,
-    split: Annotated[Split | None, typer.Option(help="Only this split.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; default: stdout.")
+    ] = None,
+    format: Annotated[
+        TaskFormat, one_of(TaskFormat, "--format", help="Format of the file.")
+    ] = TaskFormat.JSONL,
+    split: Annotated[Split | None, one_of(Split, "--split", help="Only this split.")] = None,
 ) -> None:
     """Write the examples of a snapshot to a file."""
+    target = target_of(output)
     with session_of(context).client() as client:
         report = client.export_snapshot(
-            snapshot_name(project, snapshot), output, format=format, split=split
+            snapshot_name(project, snapshot), target, format=format, split=split
         )
+    sys.stdout.buffer.flush()
     note(f"Exported {report.exported_tasks} examples, {report.size_bytes} bytes.")
-    for what, count in report.omitted.items():
-        warn(f"{format.value} has no place for {count} × {what}.")
+    warn_omitted(report, format)
+
+
+def _splits(found: Snapshot) -> str:
+    counts = found.example_counts
+    return ", ".join(f"{counts.get(split, 0)} {split}" for split in names_of(Split))
 
 
 def _row(found: Snapshot) -> tuple[object, ...]:

@@ -88,12 +88,16 @@ def _shown(measure: Measure | None) -> object:
 def audit(
     context: Context,
     project: Project,
-    resource: Annotated[str, typer.Option(help="Only changes of this resource.")] = "",
+    resource: Annotated[
+        str, typer.Option(help="Only changes of this resource, e.g. members/ben.")
+    ] = "",
     actor: Annotated[str, typer.Option(help="Only changes by this user or service.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the oldest first.")] = 100,
     as_json: AsJson = False,
 ) -> None:
     """Show who changed what, and when."""
+    if resource and not resource.startswith("projects/"):
+        resource = f"projects/{project}/{resource}"
     with session_of(context).client() as client:
         found = list(islice(client.list_audit(project, resource=resource, actor=actor), limit))
     if as_json:
