@@ -61,6 +61,8 @@ async def test_labelling_configs_are_checked_set_and_shown(cli: CommandLine) -> 
     cli.write("good.xml", CONFIG.format(to="text"))
     cli.write("marked.xml", "\ufeff" + CONFIG.format(to="text"))
     cli.write("bad.xml", CONFIG.format(to="txt"))
+    windows = CONFIG.format(to="text").replace("\n", "\r\n")
+    cli.write("windows.xml", windows.encode())
     checked, marked, as_json, _, shown, labels = await cli.batch(
         "labeling validate clinic good.xml",
         "labeling validate clinic marked.xml",
@@ -74,6 +76,10 @@ async def test_labelling_configs_are_checked_set_and_shown(cli: CommandLine) -> 
     assert as_json.json["labels"] == ["DRUG", "PERSON"]
     assert shown.out == CONFIG.format(to="text")
     assert [row[0] for row in labels.rows()] == ["DRUG", "DOSE", "PERSON"]
+
+    await cli.do("labeling", "set", "clinic", "windows.xml")
+    shown = await cli.do("labeling", "show", "clinic")
+    assert shown.out == windows, "byte for byte"
 
     done = await cli.run("labeling", "validate", "clinic", "bad.xml")
     assert done.status == 1
@@ -112,6 +118,7 @@ async def test_rules_are_tried_stored_and_applied(cli: CommandLine) -> None:
 async def test_mistakes_with_labels_configs_and_rules(cli: CommandLine) -> None:
     cli.write("bad.xml", CONFIG.format(to="txt"))
     cli.write("latin.xml", "<View>Müller</View>".encode("latin-1"))
+    cli.write("empty.xml", " \n")
     cli.write("cut.json", "[")
     cli.write("number.json", "7")
     cli.write("latin.json", '["Müller"]'.encode("latin-1"))
@@ -128,6 +135,8 @@ async def test_mistakes_with_labels_configs_and_rules(cli: CommandLine) -> None:
         mistake("labeling set clinic bad.xml", "line 3, column 22", "use one of 'text'"),
         mistake("labeling set clinic latin.xml", "latin.xml is not UTF-8: save it as UTF-8"),
         mistake("labeling validate clinic latin.xml", "latin.xml is not UTF-8"),
+        mistake("labeling validate clinic empty.xml", "empty.xml is empty"),
+        mistake("labeling set clinic empty.xml", "empty.xml is empty"),
         mistake("rules create clinic meds cut.json", "cut.json is no JSON"),
         mistake("rules create clinic meds number.json", "number.json must hold a list of rules"),
         mistake("rules create clinic meds latin.json", "latin.json is not UTF-8"),

@@ -120,7 +120,11 @@ async def test_tasks(cli: CommandLine) -> None:
         "--author nobody",
         "--regex ^R",
         "--limit 1",
-    ) == [["t1", "t2"], ["t2", "t3"], ["t1"], ["t1"], [], ["t3"], ["t1"]]
+        "--where tags-all=gold,new",
+        "--where created-from=2020-01-01 --where labels-all=DOSE",
+        "--where updated-before=2020-01-01T10:30",
+        "--where starred=yes",
+    ) == [["t1", "t2"], ["t2", "t3"], ["t1"], ["t1"], [], ["t3"], ["t1"], [], ["t1"], [], []]
 
     shown, history, *_ = await cli.batch(
         f"tasks show clinic {ids['t1']}",
@@ -144,10 +148,34 @@ async def test_tasks(cli: CommandLine) -> None:
     assert await listed("--deleted", "") == [[], ["t1", "t3"]]
 
 
+async def test_events_are_followed_and_resumed(cli: CommandLine) -> None:
+    await clinic(cli)
+    first, all_ = await cli.batch(
+        "events clinic --limit 2 --json",
+        "projects set clinic --name Clinic --tie-break MOST-RECENT",
+    )
+    told = [json.loads(line) for line in first.out.splitlines()]
+    assert [(one["sequence"], one["type"]) for one in told] == [
+        (1, "project_created"),
+        (2, "label_created"),
+    ]
+    assert all_.err == "Changed clinic.\n"
+    token = told[0]["resume_token"]
+    again = await cli.do("events", "clinic", "--limit", "1", "--after", token)
+    assert again.out.split("\t")[0::3] == ["2", "label_created"]
+    listed = await cli.do("projects", "list")
+    assert [row[:2] for row in listed.rows()] == [["clinic", "Clinic"]]
+    audit = await cli.do("audit", "clinic", "--limit", "1")
+    assert "--limit shows more" in audit.err
+
+
 async def test_mistakes_with_tasks(cli: CommandLine) -> None:
     ids = await clinic(cli)
     await cli.do("members", "add", "clinic", "ben")
     await cli.refused(
+        mistake("tasks clinic --where tag=x", "--where tag=x", "tags-all"),
+        mistake("tasks clinic --where created-from=soon", "2026-11-30"),
+        mistake("projects set clinic", "--tie-break"),
         mistake("tasks nope", "projects/nope does not exist", "spanloop projects list"),
         mistake("tasks show clinic t1", "spanloop tasks list clinic", "external ids"),
         mistake(f"tasks tag clinic {ids['t1']}", "tags to add or to remove"),

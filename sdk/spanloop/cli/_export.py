@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from spanloop.cli._choices import one_of
-from spanloop.cli._filters import Authors, Labels, NoTags, Regex, Statuses, Tags, filter_of
+from spanloop.cli._filters import Authors, Labels, NoTags, Regex, Statuses, Tags, Where, filter_of
 from spanloop.cli._output import note, warn_omitted
 from spanloop.cli._session import Context, Project, session_of, target_of
 from spanloop.types import TagScheme, TaskFormat
@@ -35,6 +35,7 @@ def export(
     label: Labels = None,
     author: Authors = None,
     regex: Regex = "",
+    where: Where = None,
     tag_scheme: Annotated[
         TagScheme | None, one_of(TagScheme, "--tag-scheme", help="Of column files; default: iob2.")
     ] = None,
@@ -45,7 +46,14 @@ def export(
 ) -> None:
     """Export the tasks of a project with their completions."""
     wanted = filter_of(
-        statuses=status, tags=tag, no_tags=no_tag, labels=label, authors=author, regex=regex
+        project,
+        statuses=status,
+        tags=tag,
+        no_tags=no_tag,
+        labels=label,
+        authors=author,
+        regex=regex,
+        where=where,
     )
     target = target_of(output)
     with session_of(context).client() as client:

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, Any
 
 import typer
 
 from spanloop.cli._choices import one_of
+from spanloop.errors import ConfigurationError
 from spanloop.types import TaskFilter, TaskStatus
+
+_LISTS = {"tags-all": "tags_all", "labels-all": "labels_all"}
+_TIMES = {
+    "created-from": "created_from",
+    "created-before": "created_before",
+    "updated-from": "updated_from",
+    "updated-before": "updated_before",
+}
+_SNAPSHOTS = {"in-snapshot": "in_snapshot", "not-in-snapshot": "not_in_snapshot"}
+_STARRED = "starred"
 
 Statuses = Annotated[
     list[TaskStatus] | None,
@@ -26,9 +39,20 @@ Authors = Annotated[
 Regex = Annotated[
     str, typer.Option("--regex", help="Only tasks whose text matches this RE2 pattern.")
 ]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="KEY=VALUE",
+        help="tags-all or labels-all=A,B; created-from, created-before, updated-from or "
+        "updated-before=2026-11-30 or with T09:00; in-snapshot or not-in-snapshot=ID; starred=yes. "
+        "May be repeated: everything must hold.",
+    ),
+]
 
 
 def filter_of(
+    project: str,
     *,
     statuses: list[TaskStatus] | None = None,
     tags: list[str] | None = None,
@@ -36,9 +60,14 @@ def filter_of(
     labels: list[str] | None = None,
     authors: list[str] | None = None,
     regex: str = "",
+    where: list[str] | None = None,
 ) -> TaskFilter:
-    """Return the filter that these options make."""
-    return TaskFilter(
+    """Return the filter that these options make.
+
+    Raises:
+        ConfigurationError: A `where` is none of those that there are.
+    """
+    found = TaskFilter(
         statuses=tuple(statuses or ()),
         tags_any=tuple(tags or ()),
         tags_none=tuple(no_tags or ()),
@@ -46,6 +75,29 @@ def filter_of(
         authors=tuple(authors or ()),
         text_regex=regex,
     )
+    return replace(found, **dict(_condition(project, given) for given in where or ()))
+
+
+def _condition(project: str, given: str) -> tuple[str, Any]:
+    key, _, value = given.partition("=")
+    key, value = key.strip(), value.strip()
+    if value and key in _LISTS:
+        return _LISTS[key], tuple(part.strip() for part in value.split(",") if part.strip())
+    if value and key in _SNAPSHOTS:
+        return _SNAPSHOTS[key], snapshot_name(project, value)
+    if key == _STARRED and value == "yes":
+        return "ground_truth", True
+    if key in _TIMES:
+        try:
+            time = datetime.fromisoformat(value)
+        except ValueError:
+            raise ConfigurationError(
+                f"--where {given}: write a day or a time, e.g. {key}=2026-11-30T09:00."
+            ) from None
+        # Without a zone it is the time of this machine.
+        return _TIMES[key], time if time.tzinfo else time.astimezone()
+    keys = ", ".join((*_LISTS, *_TIMES, *_SNAPSHOTS, f"{_STARRED}=yes"))
+    raise ConfigurationError(f"--where {given}: write KEY=VALUE with one of {keys}.")
 
 
 def task_name(project: str, task: str) -> str:

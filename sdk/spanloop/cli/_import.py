@@ -12,7 +12,7 @@ from spanloop.cli._output import note, print_json, print_table, progress_bar, wa
 from spanloop.cli._session import AsJson, Context, Project, session_of
 from spanloop.client import Client
 from spanloop.errors import ConfigurationError, NotFound
-from spanloop.types import ImportReport, Split, TagScheme, TaskFormat
+from spanloop.types import ImportReport, OffsetEncoding, Split, TagScheme, TaskFormat
 
 _SPLITS = {
     "train": Split.TRAIN,
@@ -95,6 +95,15 @@ def import_(
     open_: Annotated[
         bool, typer.Option("--open", help="Import the texts only, as open tasks.")
     ] = False,
+    ignore_predictions: Annotated[
+        bool, typer.Option("--ignore-predictions", help="Leave out predictions in the files.")
+    ] = False,
+    offsets: Annotated[
+        OffsetEncoding | None,
+        one_of(
+            OffsetEncoding, "--offsets", help="Units of offsets where the format leaves them open."
+        ),
+    ] = None,
     drafts: Annotated[bool, typer.Option(help="Import completions as drafts.")] = False,
     author: Annotated[str, typer.Option(help="Author of completions without one.")] = "",
     tag: Annotated[
@@ -145,6 +154,8 @@ def import_(
                     split=part,
                     create_labels=create_labels,
                     ignore_completions=open_,
+                    ignore_predictions=ignore_predictions,
+                    offset_encoding=offsets,
                     as_drafts=drafts,
                     author=author,
                     tags=tag or (),

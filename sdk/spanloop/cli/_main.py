@@ -15,6 +15,7 @@ from spanloop.cli import (
     _config,
     _deploy,
     _doctor,
+    _events,
     _export,
     _formats,
     _import,
@@ -109,7 +110,19 @@ def root(
 
 
 for module in (
-    *(_up, _import, _train, _deploy, _predict, _preannotate, _export, _config, _doctor, _team),
+    *(
+        _up,
+        _import,
+        _train,
+        _deploy,
+        _predict,
+        _preannotate,
+        _export,
+        _events,
+        _config,
+        _doctor,
+        _team,
+    ),
 ):
     module.add_to(app)
 app.add_typer(_projects.app, name="projects")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from spanloop.cli._filters import Regex, Statuses, Tags, filter_of
+from spanloop.cli._filters import Regex, Statuses, Tags, Where, filter_of
 from spanloop.cli._groups import ListsByDefault
 from spanloop.cli._output import note, print_json, print_table
 from spanloop.cli._session import AsJson, Context, Project, read_text, session_of
@@ -115,9 +115,10 @@ def apply(
     status: Statuses = None,
     tag: Tags = None,
     regex: Regex = "",
+    where: Where = None,
 ) -> None:
     """Pre-annotate tasks with a rule set; repeating it goes on where it was."""
-    wanted = filter_of(statuses=status, tags=tag, regex=regex)
+    wanted = filter_of(project, statuses=status, tags=tag, regex=regex, where=where)
     last = None
     with session_of(context).client() as client:
         for progress in client.apply_rule_set(project, rule_set, filter=wanted):

@@ -74,12 +74,16 @@ def read_text(file: Path) -> str:
     """Return the content of a file of UTF-8, with or without a byte order mark.
 
     Raises:
-        ConfigurationError: When it is not UTF-8.
+        ConfigurationError: When it is empty or not UTF-8.
     """
     try:
-        return file.read_text(encoding="utf-8-sig")
+        # Not read_text, which makes other line ends of those in the file.
+        text = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ConfigurationError(f"{file} is not UTF-8: save it as UTF-8.") from None
+    if not text.strip():
+        raise ConfigurationError(f"{file} is empty.")
+    return text
 
 
 def target_of(output: Path | None) -> Path | BinaryIO:

@@ -16,6 +16,7 @@ from spanloop.cli._filters import (
     Regex,
     Statuses,
     Tags,
+    Where,
     filter_of,
     snapshot_name,
 )
@@ -69,6 +70,7 @@ def create(
     no_tag: NoTags = None,
     label: Labels = None,
     regex: Regex = "",
+    where: Where = None,
     reviewed_only: ReviewedOnly = False,
     tie_break: TieBreaks = None,
     by_tags: Annotated[bool, typer.Option(help="Divide by the tags Train and Test.")] = False,
@@ -86,7 +88,15 @@ def create(
     elif stratify or seed:
         policy = RatioSplits(seed=seed, stratify=stratify)
     selection = Selection(
-        filter=filter_of(statuses=status, tags=tag, no_tags=no_tag, labels=label, regex=regex),
+        filter=filter_of(
+            project,
+            statuses=status,
+            tags=tag,
+            no_tags=no_tag,
+            labels=label,
+            regex=regex,
+            where=where,
+        ),
         reviewed_only=reviewed_only,
         tie_break=tie_break,
     )
@@ -129,6 +139,7 @@ def preview(
     no_tag: NoTags = None,
     label: Labels = None,
     regex: Regex = "",
+    where: Where = None,
     reviewed_only: ReviewedOnly = False,
     tie_break: TieBreaks = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many tasks.")] = 50,
@@ -136,7 +147,15 @@ def preview(
 ) -> None:
     """Say for each task which completion a snapshot would take, and why."""
     selection = Selection(
-        filter=filter_of(statuses=status, tags=tag, no_tags=no_tag, labels=label, regex=regex),
+        filter=filter_of(
+            project,
+            statuses=status,
+            tags=tag,
+            no_tags=no_tag,
+            labels=label,
+            regex=regex,
+            where=where,
+        ),
         reviewed_only=reviewed_only,
         tie_break=tie_break,
     )

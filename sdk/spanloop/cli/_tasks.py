@@ -14,6 +14,7 @@ from spanloop.cli._filters import (
     Regex,
     Statuses,
     Tags,
+    Where,
     filter_of,
     task_name,
 )
@@ -38,13 +39,21 @@ def list_(
     label: Labels = None,
     author: Authors = None,
     regex: Regex = "",
+    where: Where = None,
     deleted: Annotated[bool, typer.Option(help="Only deleted tasks.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List tasks, in order of creation."""
     wanted = filter_of(
-        statuses=status, tags=tag, no_tags=no_tag, labels=label, authors=author, regex=regex
+        project,
+        statuses=status,
+        tags=tag,
+        no_tags=no_tag,
+        labels=label,
+        authors=author,
+        regex=regex,
+        where=where,
     )
     with session_of(context).client() as client:
         found = list(islice(client.list_tasks(project, filter=wanted, deleted=deleted), limit))

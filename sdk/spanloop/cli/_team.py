@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from spanloop.cli._filters import Regex, Tags, filter_of
-from spanloop.cli._output import print_json, print_table
+from spanloop.cli._filters import Regex, Tags, Where, filter_of
+from spanloop.cli._output import note, print_json, print_table
 from spanloop.cli._session import AsJson, Context, Project, session_of
 from spanloop.types import AgreementSummary, Measure
 
@@ -24,6 +24,7 @@ def agreement(
     project: Project,
     tag: Tags = None,
     regex: Regex = "",
+    where: Where = None,
     author: Annotated[
         list[str] | None, typer.Option(help="Only these annotators; may be repeated.")
     ] = None,
@@ -37,7 +38,7 @@ def agreement(
     with session_of(context).client() as client:
         found = client.agreement(
             project,
-            filter=filter_of(tags=tag, regex=regex),
+            filter=filter_of(project, tags=tag, regex=regex, where=where),
             authors=author or (),
             labels=label or (),
         )
@@ -99,7 +100,9 @@ def audit(
     if resource and not resource.startswith("projects/"):
         resource = f"projects/{project}/{resource}"
     with session_of(context).client() as client:
-        found = list(islice(client.list_audit(project, resource=resource, actor=actor), limit))
+        entries = client.list_audit(project, resource=resource, actor=actor)
+        found = list(islice(entries, limit))
+        more = next(entries, None) is not None
     if as_json:
         print_json(found)
         return
@@ -107,3 +110,5 @@ def audit(
         ["when", "who", "what", "#version", "resource"],
         ((one.time, one.actor, one.type.value, one.version, one.resource) for one in found),
     )
+    if more:
+        note(f"These are the oldest {limit}: --limit shows more.")
