@@ -13,6 +13,7 @@ from services.annotation.content import Content, Relation, Span
 from services.annotation.formats.columns import conll, germeval, spacy_iob
 from services.annotation.formats.records import ParsedTask, ReadOptions, TagScheme, WriteOptions
 from services.annotation.formats.tokens import tokens_of
+from services.common.errors import InvalidArgumentError
 from tests.support.format_items import (
     NAMES,
     TEXTS,
@@ -222,3 +223,51 @@ def test_documents_are_divided_where_groups_change(name: str) -> None:
     data, omitted = written(conll.writer, tasks)
     assert [one.group for one in tasks_of(conll.read, data)] == ["", "document 1", "document 1"]
     assert omitted["names of groups"] == 1
+
+
+def test_texts_outside_of_groups_join_none() -> None:
+    groups = ["", "", "g", "g", "", "", "h", ""]
+    tasks = [replace(plain("a", Content()), tokenised=True, group=one) for one in groups]
+    data, omitted = written(conll.writer, tasks)
+    again = tasks_of(conll.read, data)
+    numbers = [0, 0, 1, 1, 2, 3, 4, 5]
+    assert [one.group for one in again] == [f"document {n}" if n else "" for n in numbers]
+    assert omitted["texts outside of groups (written as documents of their own)"] == 3
+    assert omitted["names of groups"] == 2
+    assert written(conll.writer, again)[0] == data
+    # A file without groups has no documents.
+    assert b"DOCSTART" not in written(conll.writer, tasks[:2])[0]
+
+
+@pytest.mark.parametrize(
+    "sign", ["\n", "a\r", "O", "x", "7", "-", "_", "||O", "\u2028", "\0", "é", "|" * 11]
+)
+def test_separators_that_cannot_divide_columns_are_refused(sign: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="separator") as raised:
+        conll.writer(WriteOptions(separator=sign))
+    assert raised.value.violations[0].field == "separator"
+    with pytest.raises(InvalidArgumentError, match="separator"):
+        tasks_of(conll.read, "a\tO\n", ReadOptions(separator=sign))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    task=tokenised(),
+    sign=st.text(' \t,;|~:#"./=', min_size=1, max_size=3),
+)
+def test_every_other_separator_divides_columns(task: ParsedTask, sign: str) -> None:
+    data, _ = written(conll.writer, [task], WriteOptions(separator=sign))
+    (again,) = tasks_of(conll.read, data, ReadOptions(scheme=TagScheme.IOB2, separator=sign))
+    assert len(again.text) == len(task.text)
+    assert extents_only(again) == extents_only(task)
+
+
+def extents_only(task: ParsedTask) -> list[tuple[int, int]]:
+    return [(start, end) for start, end, _ in extents(task)]
+
+
+@pytest.mark.parametrize("module", [conll, germeval, spacy_iob])
+def test_ids_are_counted(module: object) -> None:
+    tasks = [replace(plain("a", Content()), external_id=one) for one in ("", "7", "8")]
+    _, omitted = written(module.writer, tasks)  # type: ignore[attr-defined]
+    assert omitted["ids of tasks"] == 2

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from services.annotation.formats.detect import HEAD_BYTES, detect, explain
+from services.annotation.formats.detect import HEAD_BYTES, detect, explain, needs_more
 from services.annotation.formats.records import TaskFormat
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -272,6 +272,26 @@ def test_json(value: object, expected: TaskFormat | None, many: bool) -> None:
         ("Dear Sir, thank you.\nYours, A.\n", "", TEXT),
         ("Dear Sir, thank you.\nYours, A.\n", "a.csv", CSV),
         ("__label__a x\n__label__b y\n", "", TaskFormat.FASTTEXT),
+        ("EU,B-ORG\nis,O\n\nBonn,B-LOC\n", "", CONLL),
+        ("EU,B-ORG\nis,O\n\nBonn,B-LOC\n", "a.csv", CONLL),
+        ("-X-;O\nEU;B-ORG\nis;O\n", "a.txt", CONLL),
+        ("token,pos,tag\nEU,NNP,B-ORG\nis,VBZ,O\n", "a.txt", CONLL),
+        ("EU|B-ORG\nis|O\n\nBonn|B-LOC\n", "", CONLL),
+        ("EU|NNP|I-NP|B-ORG\nis|VBZ|O|O\n", "", CONLL),
+        ("EU|B-ORG is|O\nBonn|B-LOC\n", "", TaskFormat.SPACY_IOB),
+        # Tables: classes that look like tags, blood groups, Kaggle's words below each other.
+        ("text,label\nbuy shoes online,E-commerce\nread more,B-side\n", "a.csv", CSV),
+        ("name,group\nAda,O\nBob,O\n", "a.csv", CSV),
+        ("Sentence #,Word,Tag\nSentence: 1,EU,B-ORG\n,is,O\n,in,O\n", "a.csv", CSV),
+        # JSON and Python source are no texts.
+        ('{"name": "x", "version": 3}\n{"name": "y"}\n', "", None),
+        ('[{"name": "x"}]\n', "a.txt", None),
+        ('["a text", "another"]\n', "a.txt", None),
+        ("{TL;DR} this is text.\n", "a.txt", TEXT),
+        ("TRAIN_DATA = [('Who?', {'entities': [(0, 3, 'X')]})]\n", "", None),
+        ('# data\nimport spacy\n\nDATA: list = [\n    ("Who?", {})]\n', "a.txt", None),
+        ("{'text': 'x', 'label': 'y'}\n{'text': 'z'}\n", "a.txt", None),
+        ("['tis the season]\n", "a.txt", TEXT),
         ("# Title\n\nA page.\n", "page.md", None),
         ("# Title\n\nA page.\n", "README", None),
         ("import os\n", "a.py", None),
@@ -300,8 +320,63 @@ def test_texts(text: str, name: str, expected: TaskFormat | None) -> None:
         (b"{oh no", "a.json", "but is none"),
         (b'{"a": 1}', "a.json", "no format has"),
         (b"print()", "a.py", "--format"),
+        (b"TRAIN = [('x', {})]", "a.py", "json.dump"),
+        (b'[{"a": 1}]', "", "no format has"),
     ],
 )
 def test_why_nothing_was_recognised(head: bytes, name: str, words: str) -> None:
     assert detect(head, name) is None
     assert words in explain(head, name)
+
+
+def test_the_separator_that_a_user_names_helps() -> None:
+    data = b"EU~B-ORG\nis~O\n"
+    assert detect(data, "a.txt") is TEXT
+    assert detect(data, "a.txt", "~") is CONLL
+    assert detect(b"EU::B-ORG\nis::O\n", "", "::") is CONLL
+    assert detect(b"EU,B-ORG\nis,O\n", "", ",") is CONLL
+    assert detect(b"text|label\nWho is it?|a\n", "") is TEXT
+    assert detect(b"text|label\nWho is it?|a\n", "", "|") is CSV
+    for impossible in ("\n", '"'):
+        assert detect(b"text,label\nWho is it?,a\n", "", impossible) is CSV
+
+
+LONG = "x" * 1_000_000
+
+
+@pytest.mark.parametrize("name", ["", "a.json", "a.jsonl"])
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"text": LONG}, TaskFormat.JSONL),
+        ({"id": 1, "label": ["A"], "text": LONG}, DOCCANO),
+        ({"id": 1, "data": {"text": LONG}, "annotations": []}, LS),
+        ({"_input_hash": 1, "text": LONG}, TaskFormat.PRODIGY),
+        ({"id": 0, "paragraphs": [{"raw": LONG}]}, SPACY),
+    ],
+)
+@pytest.mark.parametrize("many", [False, True])
+def test_long_texts_are_recognised_by_the_keys_before_their_end(
+    value: object, name: str, expected: TaskFormat, many: bool
+) -> None:
+    head = json.dumps([value] if many else value).encode()[:HEAD_BYTES]
+    assert detect(head, name) is expected
+    assert needs_more(head) is (expected not in {TaskFormat.PRODIGY, SPACY})
+
+
+def test_more_is_read_only_for_json_whose_first_object_is_long() -> None:
+    whole = json.dumps({"text": "x"}) + "\n"
+    long = json.dumps({"text": LONG})
+    for text, more in (
+        (whole, False),
+        (whole + long, False),
+        (f"[{whole}, {long}", False),
+        (long, True),
+        (json.dumps([LONG]), True),
+        ('{"text": "broken\n' + long, False),
+        (LONG, False),
+        (" " * HEAD_BYTES, False),
+    ):
+        assert needs_more(text.encode()[:HEAD_BYTES]) is more
+    broken = '{"text": "broken\n' + json.dumps({"text": "x", "label": ["A"]}) + "\n" + long
+    assert detect(broken.encode()[:HEAD_BYTES], "a.jsonl") is DOCCANO

@@ -234,7 +234,7 @@ def test_what_does_not_fit_is_counted(module: object) -> None:
         expected = {
             "spans": 1, "choices of other names": 1, "tasks without a text": 1,
             "blanks around texts and line ends (written as blanks)": 1,
-            "texts that begin like a class": 1,
+            "tasks whose text begins like a class": 1,
         }  # fmt: skip
         assert data == b"__label__a|b one two\n"
     assert omitted == expected | {"authors and times of completions": 1}
@@ -253,3 +253,38 @@ def test_texts_that_are_read_in_other_encodings() -> None:
             "é",
             "👍 ",
         ]
+
+
+@pytest.mark.parametrize("module", [fasttext, text])
+def test_ids_are_counted(module: object) -> None:
+    tasks = [replace(plain("a"), external_id=one) for one in ("", "7", "8")]
+    _, omitted = written(module.writer, tasks)  # type: ignore[attr-defined]
+    assert omitted["ids of tasks"] == 2
+
+
+def test_csv_without_a_header_drops_no_cell() -> None:
+    said = "My first review\nGreat, really great\nBad, very bad, awful\nFine\n"
+    found = records(csv.read, said)
+    assert [type(one) for one in found] == [ParsedTask, Refused, Refused, ParsedTask]
+    second = found[1]
+    assert isinstance(second, Refused)
+    assert (second.line, second.field) == (2, "columns")
+    assert "--format text" in second.message
+    found = records(csv.read, "a long text,pos\nb text,neg,extra\nc text\nd,neg\n")
+    assert [one.field if isinstance(one, Refused) else "" for one in found] == [
+        *("", "columns", "columns", "")
+    ]
+
+
+def test_csv_tells_once_which_columns_without_names_it_leaves_out() -> None:
+    first, second = tasks_of(csv.read, "1,a long text,pos\n2,b text,neg\n")
+    assert (first.text, first.metadata) == ("a long text", {})
+    (note,) = first.notes
+    assert note.startswith("columns: ")
+    assert "columns 1, 3" in note
+    assert second.notes == ()
+    named = ReadOptions(text_column="2", label_column="3")
+    bad, good, _ = records(csv.read, "1,,pos\n2,b text,neg\n3,c,pos\n", named)
+    assert isinstance(bad, Refused)
+    assert isinstance(good, ParsedTask)
+    assert "column 1 " in good.notes[0]

@@ -220,3 +220,11 @@ def test_tags_come_back(lengths: list[int], data: st.DataObject) -> None:
         at += length
     tags = tags_of(at, found)
     assert spans_of(tags, [str(one) for one in range(at)], repair=False) == (found, [])
+
+
+@pytest.mark.parametrize("text", ["a,a  ", "a   b", " a", "a \n b  "])
+def test_json_keeps_spans_over_tokens_of_blanks(text: str) -> None:
+    content = Content(spans=(Span(start=0, end=len(text), label="X", id="s1"),))
+    raw, _ = written(json2_writer.writer, [plain(text, content)])
+    (back,) = tasks_of(json2_reader.read, raw)
+    assert back.completions[0].content.spans == content.spans

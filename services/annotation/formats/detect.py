@@ -31,15 +31,53 @@ _NO_TASKS = {
     ".ann": "the half of a brat pair: pack the folder with the .txt files into one tar file",
 }
 _XML = re.compile(r"\s*<(?:\?xml|!DOCTYPE|!--|collection[\s>])", re.IGNORECASE)
+# Below comments and imports: TRAIN_DATA = [("…, the list alone, or the repr of a dict or of lists.
+_PYTHON = re.compile(
+    r"""(?:[ \t]*(?:\#.*|(?:import|from)[ ].*)?\r?\n)*
+    (?:
+        [A-Za-z_]\w*[ \t]*(?::[^=\n]*)?=\s*[\[(]\s*[(\[{]\s*[rbu]{0,2}["']
+        | [\[(]\s*\(\s*[rbu]{0,2}["']
+        | (?:\[\s*)?\{\s*'[^'\n]*'\s*:
+        | \[\s*\[\s*'
+    )""",
+    re.VERBOSE,
+)
+# Formats whose keys no other format has.
+_CERTAIN = frozenset(
+    (
+        TaskFormat.GENERATIVE_AI_LAB,
+        TaskFormat.LABEL_STUDIO_MIN,
+        TaskFormat.PRODIGY,
+        TaskFormat.SPACY_JSON,
+        TaskFormat.SPACY_TUPLES,
+    )
+)
 _ROOT = re.compile(r"<(?![?!])([\w:.-]+)")
 
 
-def detect(head: bytes, file_name: str = "") -> TaskFormat | None:
+def needs_more(head: bytes) -> bool:
+    """Whether a file is JSON whose first object goes on behind its first HEAD_BYTES.
+
+    What the object is may only show behind a long text, unless its keys have told already.
+    """
+    if len(head) < HEAD_BYTES or _binary(head) is not None:
+        return False
+    text = _decoded(head)
+    if text is None or text.lstrip()[:1] not in ("{", "["):
+        return False
+    found = json_shapes.parsed(text.encode(), goes_on=True)
+    if found.broken or found.complete:
+        return False
+    return json_shapes.shape_of(found.items) not in _CERTAIN
+
+
+def detect(head: bytes, file_name: str = "", separator: str = "") -> TaskFormat | None:
     """Return the format of a file, or None when it is no file of tasks.
 
     Args:
-        head: Its first HEAD_BYTES, or all of it.
+        head: Its first HEAD_BYTES or more, or all of it.
         file_name: Its name, if known; a folder before it is disregarded.
+        separator: Between the columns of its lines, if known.
     """
     binary = _binary(head)
     if binary is not None:
@@ -54,12 +92,13 @@ def detect(head: bytes, file_name: str = "") -> TaskFormat | None:
     if _XML.match(text):
         root = _ROOT.search(text)
         return TaskFormat.BIOC if root is not None and root[1] == "collection" else None
-    start = text.lstrip()[:1]
-    if start in ("{", "["):
-        items = json_shapes.items_of(text.encode(), text)
-        shape = json_shapes.shape_of(items)
+    is_json = False
+    if text.lstrip()[:1] in ("{", "["):
+        goes_on = len(head) >= HEAD_BYTES
+        shape = json_shapes.shape_of(json_shapes.items_of(text.encode(), text, goes_on=goes_on))
         if shape is not None:
             return shape
+        is_json = json_shapes.parsed(text.encode(), goes_on=goes_on).is_json
         if extension in (".json", ".jsonl", ".ndjson"):
             return None
     elif extension in (".json", ".jsonl", ".ndjson"):
@@ -67,7 +106,10 @@ def detect(head: bytes, file_name: str = "") -> TaskFormat | None:
     lines = text.splitlines()
     if len(head) >= HEAD_BYTES and len(lines) > 1:
         lines.pop()
-    return line_shapes.shape_of(lines[:500], extension)
+    found = line_shapes.shape_of(lines[:500], extension, separator)
+    # Nobody wants the lines of JSON or of Python source as texts.
+    is_source = is_json or _PYTHON.match(text) is not None
+    return None if found is TaskFormat.TEXT and is_source else found
 
 
 def explain(head: bytes, file_name: str = "") -> str:
@@ -91,8 +133,13 @@ def explain(head: bytes, file_name: str = "") -> str:
         return f"{shown} is a licence or a page about the data. {give}"
     if _XML.match(text):
         return f"{shown} is XML, but no BioC collection; other XML is not read."
+    if _PYTHON.match(text):
+        return (
+            f"{shown} is Python source: write its list as JSON, json.dump(TRAIN_DATA, file), and "
+            "import that."
+        )
     if text.lstrip()[:1] in ("{", "["):
-        if not json_shapes.items_of(text.encode(), text):
+        if not json_shapes.items_of(text.encode(), text, goes_on=len(head) >= HEAD_BYTES):
             return f"{shown} begins like JSON, but is none: check its first value."
         return f"{shown} is JSON with keys that no format has. {give}"
     return f"{shown} looks like no format that is read. {give}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import ijson  # type: ignore[import-untyped]  # it has no types
@@ -45,16 +46,41 @@ _DOCCANO = frozenset(
 )
 
 
-def items_of(head: bytes, text: str) -> list[Any]:
+@dataclass(frozen=True, kw_only=True)
+class Parsed:
+    """What the beginning of a JSON file says.
+
+    Attributes:
+        items: The members of an array, else the values that follow each other; the last one maybe
+            in part.
+        complete: How many of them are there as a whole.
+        broken: Whether something is no JSON, other than for being cut off.
+    """
+
+    items: list[Any]
+    complete: int
+    broken: bool
+
+    @property
+    def is_json(self) -> bool:
+        """Whether it is JSON, at least an object of it."""
+        objects = any(isinstance(one, dict) and one for one in self.items)
+        return objects or not self.broken
+
+
+def items_of(head: bytes, text: str, *, goes_on: bool = False) -> list[Any]:
     """Return the first values of a JSON file, which may be cut off anywhere.
 
     The members of an array, else the values that follow each other. Empty: it is no JSON.
+
+    Args:
+        head: The beginning of the file.
+        text: The same as text.
+        goes_on: Whether the file may go on behind it.
     """
-    values = _parsed(head)
-    if len(values) == 1 and isinstance(values[0], list) and not _is_pair(values[0]):
-        return list(values[0][:_MAX_ITEMS])
-    if values:
-        return values
+    items = parsed(head, goes_on=goes_on).items
+    if items:
+        return items
     # A first line that is broken says nothing about the others.
     found = []
     for line in text.splitlines()[1:_MAX_ITEMS]:
@@ -119,31 +145,40 @@ def _of_fields(fields: Mapping[str, Any]) -> TaskFormat | None:
     return TaskFormat.JSONL if "text" in keys or "pages" in keys else None
 
 
-def _parsed(head: bytes) -> list[Any]:
-    """Return the complete and the last, maybe partial, values at the top."""
+def parsed(head: bytes, *, goes_on: bool = False) -> Parsed:
+    """Return what the beginning of a JSON file says; see `items_of`."""
     values: list[Any] = []
     builder = ObjectBuilder()
-    depth = count = 0
+    depth = count = complete = 0
+    event, top, broken = "", "", False
+    file = io.BytesIO(head)
     try:
-        for event, value in ijson.basic_parse(
-            io.BytesIO(head), multiple_values=True, use_float=True
-        ):
+        for event, value in ijson.basic_parse(file, multiple_values=True, use_float=True):
             if depth == 0:
                 builder = ObjectBuilder()
                 values.append(builder)
+                top = event
             builder.event(event, value)
             if event in ("start_map", "start_array"):
                 depth += 1
             elif event in ("end_map", "end_array"):
                 depth -= 1
                 count += depth <= 1
+                complete += depth == (1 if top == "start_array" else 0)
                 if count > _MAX_ITEMS:
                     break
     except (ijson.JSONError, ValueError, RecursionError):
+        # The parser reads in pieces: only what is wrong in the last one may be due to the end.
+        broken = not (goes_on and file.tell() == len(head))
+        if event == "map_key" and not broken:
+            builder.event("null", None)  # the key counts, though its value has no end here
         # What was read until here tells enough, unless the last value is hardly begun.
         if values and not getattr(values[-1], "value", None):
             values.pop()
-    return [one.value for one in values if hasattr(one, "value")]
+    found = [one.value for one in values if hasattr(one, "value")]
+    if len(found) == 1 and isinstance(found[0], list) and not _is_pair(found[0]):
+        found = list(found[0][:_MAX_ITEMS])
+    return Parsed(items=found, complete=complete, broken=broken)
 
 
 def _is_pair(value: Any) -> bool:

@@ -10,6 +10,11 @@ from services.annotation.formats.records import TaskFormat
 
 _TAG = r"(?:O|[BIESLUM]-\S.*)"
 _TAGS = re.compile(_TAG)
+_NAMED = re.compile(r"O|[BIESLU]-\S+")
+_BLANK = re.compile(r"\s")
+# Between the columns of CoNLL files without tabs and blanks.
+_SIGNS = (",", "|", ";")
+_NEARLY_ALL = 0.9
 _GERMEVAL = re.compile(r"\d+\t[^\t]+\t(?:O|[BI]-[^\t]+)\t(?:O|[BI]-[^\t]+)")
 _WEBANNO = re.compile(r"\d+-\d+(?:\.\d+)?\t")
 _PIPED = re.compile(rf"[^\s|]+(?:\|[^\s|]*)?\|{_TAG}")
@@ -39,12 +44,13 @@ _COLUMN_NAMES = (".conll", ".iob", ".bio", ".iob2", ".bioes")
 _TEXT_NAMES = ("", ".txt", ".text")
 
 
-def shape_of(lines: Sequence[str], extension: str) -> TaskFormat | None:
+def shape_of(lines: Sequence[str], extension: str, separator: str = "") -> TaskFormat | None:
     """Return the format of a file that begins with these lines, or None.
 
     Args:
         lines: Its first lines, the last one complete.
         extension: Of its name, with the dot, in lower case; may be empty.
+        separator: Between its columns, if it was named.
     """
     filled = [line for line in lines if line.strip()]
     if not filled:
@@ -61,6 +67,9 @@ def shape_of(lines: Sequence[str], extension: str) -> TaskFormat | None:
         return TaskFormat.GERMEVAL
     if sum(line.startswith("__label__") for line in data) * 2 >= max(1, len(data)):
         return TaskFormat.FASTTEXT
+    signs = (separator,) if separator.strip() else _SIGNS
+    if any(_has_tags_behind(sign, filled) for sign in signs):
+        return TaskFormat.CONLL
     words = [word for line in filled[:20] for word in line.split()]
     if sum(_PIPED.fullmatch(word) is not None for word in words) > 0.8 * len(words):
         return TaskFormat.SPACY_IOB
@@ -69,7 +78,7 @@ def shape_of(lines: Sequence[str], extension: str) -> TaskFormat | None:
     share = sum(map(_is_tagged, rows)) / len(rows) if rows else 0.0
     if share > 0.8 or (share > 0.5 and extension in _COLUMN_NAMES):
         return TaskFormat.CONLL
-    if extension == ".csv" or _is_table(filled, extension):
+    if extension == ".csv" or _is_table(filled, extension, separator):
         return TaskFormat.CSV
     if extension in _COLUMN_NAMES:
         return TaskFormat.CONLL  # whose reader says of each line what is missing
@@ -88,9 +97,26 @@ def _is_tagged(line: str) -> bool:
     return bool(separator and before.strip()) and _TAGS.fullmatch(tag) is not None
 
 
-def _is_table(lines: Sequence[str], extension: str) -> bool:
+def _has_tags_behind(sign: str, filled: Sequence[str]) -> bool:
+    """Whether nearly every line is a word and its tag with this sign in between, as in CoNLL.
+
+    Tables of texts have blanks in them, and classes that seldom look like tags.
+    """
+    rows = [line.split(sign) for line in filled if not line.startswith(("-DOCSTART-", "# "))]
+    if rows and not _TAGS.fullmatch(rows[0][-1]):
+        rows = rows[1:]  # it may name the columns
+    tagged = [
+        row
+        for row in rows
+        if len(row) > 1 and row[0] and _NAMED.fullmatch(row[-1]) and not _BLANK.search("".join(row))
+    ]
+    marked = any(row[-1] != "O" for row in tagged)
+    return len(rows) > 1 and marked and len(tagged) > _NEARLY_ALL * len(rows)
+
+
+def _is_table(lines: Sequence[str], extension: str, known: str) -> bool:
     """Whether the first line names columns that the next ones have."""
-    for separator in "\t,;":
+    for separator in known if len(known) == 1 and known not in '\r\n"' else "\t,;":
         try:
             rows = list(csv.reader(lines[:20], delimiter=separator))
         except csv.Error:

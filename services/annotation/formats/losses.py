@@ -28,10 +28,17 @@ def count_task(omitted: Counter[str], item: ExportItem, *holds: str) -> None:
         counts["reviews"] = int(chosen.state is CompletionState.ACCEPTED)
         counts["ground truth stars"] = int(chosen.ground_truth)
         counts["authors and times of completions"] = 1
+        counts["links to predictions"] = int(bool(chosen.copied_from))
         counts |= _of_content(chosen.content)
     for name, count in counts.items():
         if count and name not in holds:
             omitted[name] += count
+
+
+def count_id(omitted: Counter[str], item: ExportItem) -> None:
+    """Count the external id of a task, for formats without a place for it."""
+    if item.task.external_id:
+        omitted["ids of tasks"] += 1
 
 
 def _of_content(content: Content) -> dict[str, int]:

@@ -157,6 +157,11 @@ class Predictions:
                 return found
             after = position(page[-1], order)
 
+    async def count_of_tasks(self, project: str, tasks: Sequence[str]) -> int:
+        """Return how many predictions tasks have, without reading them."""
+        where: list[Condition] = [Eq("project", project), In("task", list(tasks))]
+        return await self._store.count(PREDICTIONS, where=where)
+
     async def texts(self, predictions: Sequence[Prediction]) -> dict[str, str]:
         """Return the texts of the tasks of predictions of one project, by task id."""
         ids = {document_id(one.project, one.task): one.task for one in predictions}

@@ -52,7 +52,9 @@ class Exporter:
     ) -> AsyncIterator[ExportPiece]:
         """Yield the file of the tasks that a filter means, in order of creation.
 
-        Formats with one annotation per text get the completion that a snapshot would take.
+        Formats with one annotation per text get the completion that a snapshot would take. Where
+        the format has no place for predictions, those of all these tasks are counted as omitted,
+        whether the task itself has a place or not.
         """
         options = replace(options, config=await self._catalog.config(project))
         run = _Run(_writer(format, options))
@@ -60,6 +62,11 @@ class Exporter:
             items = [_item(task, chosen) for task, chosen in pairs]
             if run.writer.wants_predictions:
                 items = await self._with_predictions(project, items)
+            else:
+                run.leave_out(
+                    "predictions",
+                    await self._predictions.count_of_tasks(project, [task.id for task, _ in pairs]),
+                )
             for piece in await run.add(items):
                 yield piece
         for piece in await run.end():
@@ -105,6 +112,11 @@ class _Run:
         self.writer = writer
         self._buffer = bytearray(writer.begin())
         self._given = 0
+        self._left_out: Counter[str] = Counter()
+
+    def leave_out(self, name: str, count: int) -> None:
+        """Count what the writer is not given, as it has no place for it."""
+        self._left_out[name] += count
 
     async def add(self, items: Sequence[ExportItem]) -> list[ExportPiece]:
         """Write tasks on a thread, and return the pieces that are full."""
@@ -124,7 +136,7 @@ class _Run:
             ExportPiece(data=bytes(self._buffer[start : start + _PIECE]))
             for start in range(0, len(self._buffer), _PIECE)
         ] or [ExportPiece(data=b"")]
-        omitted: Counter[str] = self.writer.omitted
+        omitted: Counter[str] = self.writer.omitted + self._left_out
         # A writer that holds everything back until its end returns nothing for a task that it
         # took, so what was taken is what was given but for the tasks that it names as omitted.
         left_out = sum(count for name, count in omitted.items() if name.startswith("tasks "))

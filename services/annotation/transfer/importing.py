@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import BinaryIO, cast
 
-from services.annotation.formats.detect import detect, explain
+from services.annotation.formats.detect import HEAD_BYTES, detect, explain, needs_more
 from services.annotation.formats.records import ReadOptions, Record, TaskFormat
 from services.annotation.formats.registry import FORMATS
 from services.annotation.handlers.catalog import Catalog
@@ -28,7 +28,7 @@ from services.common.errors import InvalidArgumentError, Reason
 from services.common.store.port import DocumentStore
 
 _IN_MEMORY = 8 * 1024 * 1024
-_HEAD = 256 * 1024
+_PIECE = 256 * 1024
 # White space and the byte order mark of UTF-8.
 _BLANKS = b" \t\r\n\x0b\x0c\xef\xbb\xbf"
 # How many texts are read on the thread at a time.
@@ -81,7 +81,7 @@ class Importer:
                     metadata={"project": order.project},
                 )
             order = replace(order, source_name=order.source_name or f"sha256:{digest}")
-            found = await asyncio.to_thread(_format_of, file, order)
+            found = await asyncio.to_thread(_format_of, file, order, self._limits.max_line_bytes)
             options = await self._options(order)
             report = await self._carry_out(order, found, options, file)
         report.format = found
@@ -170,18 +170,21 @@ class Importer:
 
 def _is_blank(file: BinaryIO) -> bool:
     file.seek(0)
-    while piece := file.read(_HEAD):
+    while piece := file.read(_PIECE):
         if piece.strip(_BLANKS):
             return False
     return True
 
 
-def _format_of(file: BinaryIO, order: ImportOrder) -> TaskFormat:
+def _format_of(file: BinaryIO, order: ImportOrder, max_line_bytes: int) -> TaskFormat:
     if order.format is not None:
         return order.format
     file.seek(0)
-    head = file.read(_HEAD)
-    found = detect(head, order.file_name)
+    head = file.read(HEAD_BYTES)
+    if needs_more(head):
+        # Longer objects are refused anyway.
+        head += file.read(max_line_bytes)
+    found = detect(head, order.file_name, order.separator)
     if found is None:
         raise InvalidArgumentError(
             Reason.FORMAT_UNKNOWN,

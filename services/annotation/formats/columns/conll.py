@@ -20,6 +20,7 @@ from services.annotation.formats.columns.rows import (
     blocks,
     check_tag,
     check_token,
+    checked_separator,
     columns_of,
     document_name,
     head_of,
@@ -77,7 +78,7 @@ class Writer:
         """Write by these options; the default is IOB2 and tabs."""
         self.omitted: Counter[str] = Counter()
         self._scheme = options.scheme
-        self._separator = options.separator or "\t"
+        self._separator = checked_separator(options.separator) or "\t"
         self._group = ""
         self._documents = 0
         self._begun = False
@@ -120,17 +121,21 @@ class Writer:
         return (mark + out).encode()
 
     def _document(self, group: str, middle: int) -> str:
-        if group == self._group:
+        # What stands behind a line that begins a document belongs to it, up to the next such line.
+        if group == self._group and (group or not self._documents):
             return ""
         self._group = group
         self._documents += 1
-        count(self.omitted, "names of groups", group != document_name(self._documents))
+        if group:
+            count(self.omitted, "names of groups", group != document_name(self._documents))
+        else:
+            count(self.omitted, "texts outside of groups (written as documents of their own)", 1)
         columns = [DOCUMENT, *("-X-" for _ in range(middle)), "O"]
         return f"{self._separator.join(columns)}\n\n"
 
     def _row(self, cells: Sequence[str]) -> str:
         token, *middle, tag = cells
-        instead = "_" if self._separator == " " else " "
+        instead = "_" if " " in self._separator else " "
         signs = "\r\n" + self._separator
         word = plain(self.omitted, token, signs, instead)
         word = word if word.strip() else "_"

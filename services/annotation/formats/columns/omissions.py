@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from services.annotation.domain import Completion
-from services.annotation.formats.losses import count_task
+from services.annotation.formats.losses import count_id, count_task
 from services.annotation.formats.records import ExportItem
 
 
@@ -33,6 +33,7 @@ def count_content(
         holds: Kinds that the format holds; see `count_task`.
     """
     count_task(omitted, item, *holds)
+    count_id(omitted, item)
     content = chosen.content
     count(omitted, "relations", len(content.relations))
     count(omitted, "attributes", sum(len(one.attributes) for one in content.spans))

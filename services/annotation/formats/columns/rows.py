@@ -30,6 +30,7 @@ DOCUMENT = "-DOCSTART-"
 # So many lines tell how they are divided.
 _LOOK = 500
 _SEPARATORS = ("", ",", "|", ";")
+_MAX_SEPARATOR = 10
 _MAX_NOTES = 20
 _HEAD_TOKENS = 50_000
 T = TypeVar("T")
@@ -62,6 +63,24 @@ class Shape:
 
     separator: str
     width: int
+
+
+def checked_separator(separator: str) -> str:
+    """Return what divides columns, which may be empty, or raise FIELD_INVALID.
+
+    Letters, digits, hyphens and underscores stand in tokens and tags, and in what is written
+    instead of a separator within them.
+    """
+    if len(separator) > _MAX_SEPARATOR or not all(
+        sign == "\t" or (sign.isprintable() and not sign.isalnum() and sign not in "-_")
+        for sign in separator
+    ):
+        raise invalid_field(
+            "separator",
+            f"must be 1 to {_MAX_SEPARATOR} signs like a tab, a blank, a comma or a bar: no line "
+            "end, letter, digit, hyphen or underscore.",
+        )
+    return separator
 
 
 def shape_of(head: Sequence[Line | Refused], separator: str) -> Shape:
@@ -108,13 +127,17 @@ def blocks(
         is_comment: Whether a line (its columns, and how many most lines have) above a text is a
             comment.
         document: First column of lines that begin a document; empty: there are none.
+
+    Raises:
+        InvalidArgumentError: FIELD_INVALID: the separator cannot divide columns.
     """
+    separator = checked_separator(options.separator)
     block: Block | None = None
     comments: list[str] = []
     documents = 0
     found = lines(file, options.max_line_bytes)
     head = list(islice(found, _LOOK))
-    shape = shape_of(head, options.separator)
+    shape = shape_of(head, separator)
     for line in chain(head, found):
         if isinstance(line, Refused):
             block = block or Block(first=line.line, comments=comments)

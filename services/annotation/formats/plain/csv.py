@@ -6,7 +6,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from services.annotation.formats.lines import Line, lines
@@ -38,9 +38,13 @@ _JOIN = "|"
 
 @dataclass(frozen=True, kw_only=True)
 class _Layout:
-    """Which column holds what; -1: none does. `names` are those of the header, or empty."""
+    """Which column holds what; -1: none does. `names` are those of the header, or empty.
+
+    `width` is the number of columns of the first row.
+    """
 
     names: tuple[str, ...]
+    width: int
     text: int
     label: int
     id: int
@@ -54,6 +58,7 @@ def read(file: BinaryIO, options: ReadOptions) -> Iterator[Record]:
     separator = checked_separator(options.separator) or source.separator()
     reader = csv.reader(source, delimiter=separator, strict=True)
     layout: _Layout | None = None
+    left_out = ""
     ordinal = 0
     while True:
         source.begin_row()
@@ -79,11 +84,16 @@ def read(file: BinaryIO, options: ReadOptions) -> Iterator[Record]:
             layout, is_header = _layout(row, options)
             if is_header:
                 continue
+            left_out = _left_out(layout)
         ordinal += 1
         try:
-            yield _task(row, source.first, ordinal, layout, options)
+            task = _task(row, source.first, ordinal, layout, options)
         except InvalidArgumentError as error:
             yield refusal(source.first, error)
+            continue
+        # What concerns all rows is told with the first one.
+        yield replace(task, notes=(*task.notes, left_out)) if left_out else task
+        left_out = ""
 
 
 def writer(options: WriteOptions) -> Writer:
@@ -214,11 +224,25 @@ def _layout(row: Sequence[str], options: ReadOptions) -> tuple[_Layout, bool]:
         label = _first(lower, _LABELS) if is_header else (1 - text if len(row) == 2 else -1)
     layout = _Layout(
         names=names if is_header else (),
+        width=len(row),
         text=text,
         label=-1 if label == text else label,
         id=_first(lower, _IDS) if is_header else -1,
     )
     return layout, is_header
+
+
+def _left_out(layout: _Layout) -> str:
+    """Return a note about columns that nothing names, if there are any."""
+    used = {layout.text, layout.label, layout.id}
+    others = [str(place + 1) for place in range(layout.width) if place not in used]
+    if layout.names or not others:
+        return ""
+    what = "column" if len(others) == 1 else "columns"
+    return (
+        f"columns: no row names the columns, so what {what} {', '.join(others)[:200]} of the file "
+        "held was left out: name the columns in the first row to keep it."
+    )
 
 
 def _column(wanted: str, names: Sequence[str], field: str) -> int:
@@ -240,13 +264,17 @@ def _first(names: Sequence[str], wanted: Sequence[str]) -> int:
 def _task(
     row: Sequence[str], line: int, ordinal: int, layout: _Layout, options: ReadOptions
 ) -> ParsedTask:
-    if layout.names and len(row) != len(layout.names):
-        raise invalid_field(
-            "columns", f"the row has {len(row)} columns, the header {len(layout.names)}."
+    if len(row) != layout.width:
+        advice = (
+            ": put a text with the separator in it into quotes"
+            + ("" if layout.width > 1 else ", or import lines of text with --format text")
+            if len(row) > layout.width
+            else ": is there another separator?"
         )
-    if len(row) <= max(layout.text, layout.label):
         raise invalid_field(
-            "columns", f"the row has only {len(row)} columns: is there another separator?"
+            "columns",
+            f"the row has {len(row)} columns, the {'header' if layout.names else 'first row'} "
+            f"{layout.width}{advice}.",
         )
     text = check_task_text(row[layout.text], "text")
     if not text.strip():

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from services.annotation.formats.lines import Line, lines
+from services.annotation.formats.losses import count_id
 from services.annotation.formats.plain.classes import classes_of, classified
 from services.annotation.formats.records import (
     ExportItem,
@@ -70,10 +71,11 @@ class Writer:
             self.omitted["tasks without a text"] += 1
             return b""
         if line.startswith(PREFIX):
-            self.omitted["texts that begin like a class"] += 1
+            self.omitted["tasks whose text begins like a class"] += 1
             return b""
         if line != text:
             self.omitted["blanks around texts and line ends (written as blanks)"] += 1
+        count_id(self.omitted, item)
         classes = []
         for value in classes_of(item, self._name, self.omitted):
             # A class ends at a blank; underscores are what fastText's own examples use.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from services.annotation.formats.lines import lines
-from services.annotation.formats.losses import count_task
+from services.annotation.formats.losses import count_id, count_task
 from services.annotation.formats.records import (
     ExportItem,
     ParsedTask,
@@ -84,6 +84,7 @@ class Writer:
         if line != text:
             self.omitted["line ends (written as blanks)"] += 1
         count_task(self.omitted, item)
+        count_id(self.omitted, item)
         if item.chosen is not None:
             self.omitted["annotations"] += 1
         # A mark of byte order at the start of a file is no part of the first text.

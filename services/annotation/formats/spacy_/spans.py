@@ -16,7 +16,7 @@ from services.annotation.formats.json_building import (
     merged_spans,
     own_extra,
 )
-from services.annotation.formats.losses import count_task
+from services.annotation.formats.losses import count_id, count_task
 from services.annotation.formats.records import ExportItem
 from services.annotation.spans import RawSpan
 from services.common.offsets import OffsetEncoding
@@ -162,7 +162,7 @@ def count_losses(omitted: Counter[str], item: ExportItem, choices_name: str, *ho
         omitted["tasks without a text"] += 1
         return False
     count_task(omitted, item, "choices", *holds)
-    omitted["ids of tasks"] += int(bool(task.external_id))
+    count_id(omitted, item)
     extras = [task.extra]
     if item.chosen is not None:
         content = item.chosen.content

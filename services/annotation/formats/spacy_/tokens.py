@@ -41,8 +41,11 @@ def aligned(text: str, words: Iterable[tuple[str, str]]) -> list[tuple[int, int]
     """
     extents = []
     at = 0
-    for word, field in words:
-        extent = _next(text, at, word)
+    listed = list(words)
+    for place, (word, field) in enumerate(listed):
+        # The first blank behind a word is no token: one that is made of blanks ends where they end.
+        late = word.isspace() and not any(one.isspace() for one, _ in listed[place + 1 : place + 2])
+        extent = _next(text, at, word, late=late)
         if extent is None:
             raise invalid_field(
                 field,
@@ -53,12 +56,13 @@ def aligned(text: str, words: Iterable[tuple[str, str]]) -> list[tuple[int, int]
     return extents
 
 
-def _next(text: str, at: int, word: str) -> tuple[int, int] | None:
+def _next(text: str, at: int, word: str, *, late: bool) -> tuple[int, int] | None:
     spellings = (word, *_PENN_TREEBANK.get(word, ())) if word else ()
     blanks = _BLANKS.match(text, at)
     last = blanks.end() if blanks else at
     # A word may itself be made of blanks.
-    for start in range(at, last + 1):
+    starts = range(at, last + 1)
+    for start in reversed(starts) if late else starts:
         for one in spellings:
             if text.startswith(one, start):
                 return start, start + len(one)
