@@ -8,6 +8,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from services.annotation.labeling.tree import MAX_BYTES
 from services.common.errors import Reason
 from spanloop.annotation.v1 import annotation_service_pb2 as annotation_pb
 from spanloop.annotation.v1 import completion_pb2
@@ -156,3 +157,155 @@ async def test_a_deployment_names_its_models_and_keeps_the_rest(client: Annotati
     assert answer.labeling_config == wanted.replace("ner_p_v1", "ner_p_v2")
     found = await client.stub.GetProject(annotation_pb.GetProjectRequest(name=parent))
     assert found.project.labeling_config == answer.labeling_config
+
+
+async def test_what_a_model_does_not_fit_is_left_alone(client: AnnotationClient) -> None:
+    parent = await client.project("p", "Absent")  # a label as well, so it may have an adapter
+    await set_config(client, parent, CONFIG)
+    task = (await client.task(parent, "no aspirin")).name
+    named = CONFIG.replace("hotkey='d'", "hotkey='d' model=\"ner_p_v1\"")
+    adapters = dict.fromkeys(("Drug", "Dose", "Absent", "Gone"), "ner_p_v1")
+    assign = pb.AssignModelsRequest(parent=parent, label_models=adapters)
+    answer = await client.labeling.AssignModels(assign)
+    assert (answer.changed, answer.labeling_config) == (True, named)
+    assign = pb.AssignModelsRequest(parent=parent, label_models={"Dose": "assertion_p_v1"})
+    answer = await client.labeling.AssignModels(assign)
+    assert (answer.changed, answer.labeling_config) == (False, named)
+    # The config can still be used.
+    await client.complete(task, [(3, 10, "Drug")], author="b")
+    answer = await client.load(parent, b'{"text": "x", "spans": []}\n')
+    assert answer.imported_tasks == 1
+    for models, field in (
+        ({"label_models": {"Drug": "classification_c_p_v1"}}, "label_models[Drug]"),
+        ({"choices_models": {"urgency": "ner_p_v1"}}, "choices_models[urgency]"),
+    ):
+        with refused(INVALID, Reason.FIELD_INVALID, field=field):
+            await client.labeling.AssignModels(pb.AssignModelsRequest(parent=parent, **models))
+
+
+async def test_a_config_stays_where_it_could_not_be_used_any_more(
+    client: AnnotationClient,
+) -> None:
+    parent = await client.project("p")
+    tied = CONFIG.replace(
+        '<Label value="Absent" assertion="true"/>',
+        '<Label value="Absent" assertion="true" model="assertion_jsl"/>'
+        '<Label value="Past" assertion="true"/>',
+    )
+    await set_config(client, parent, tied)
+    models = {"Past": "assertion_p_v1", "Absent": "assertion_p_v1", "Dose": "ner_p_v1"}
+    assign = pb.AssignModelsRequest(parent=parent, label_models=models)
+    answer = await client.labeling.AssignModels(assign)
+    assert answer.labeling_config == tied.replace("hotkey='d'", "hotkey='d' model=\"ner_p_v1\"")
+    # So large that no name fits in any more.
+    large = tied.replace("<View>", f"<View><!-- {'x' * (MAX_BYTES - len(tied) - 20)} -->")
+    await set_config(client, parent, large)
+    answer = await client.labeling.AssignModels(assign)
+    assert (answer.changed, answer.labeling_config) == (False, large)
+
+
+IMPORTED = {
+    "choices": '"choices": {"age": ["x"]}',
+    "values": '"choices": {"urgency": ["x"]}',
+    "assertion": '"spans": [{"start": 3, "end": 10, "label": "Drug", "assertion": "Past"}]',
+    "relation": '"spans": [{"start": 3, "end": 10, "label": "Drug", "id": "a"}], "relations": '
+    '[{"source": "a", "target": "a", "labels": ["%s"]}]',
+}
+
+
+async def test_what_is_imported_must_fit_the_config(client: AnnotationClient) -> None:
+    bodies = [
+        (IMPORTED["choices"], "choices[0].name"),
+        (IMPORTED["values"], "choices[0].values"),
+        (IMPORTED["assertion"], "spans[0].assertion"),
+        (IMPORTED["relation"] % "of", "relations[0]"),
+        (IMPORTED["relation"] % "no", "relations[0].labels[0]"),
+    ]
+    good = '"choices": {"urgency": ["low"]}, ' + IMPORTED["assertion"].replace("Past", "Absent")
+    lines = [
+        f'{{"text": "no aspirin {n}", {body}}}\n'
+        for n, body in enumerate([*(body for body, _ in bodies), good])
+    ]
+    file = "".join(lines).encode()
+    for project, config in (("p", CONFIG), ("q", "")):
+        parent = await client.project(project, "Drug", "Dose")
+        if config:
+            await set_config(client, parent, config)
+        checked = await client.load(parent, file, validate_only=True)
+        answer = await client.load(parent, file)
+        assert answer.imported_tasks == checked.imported_tasks == (1 if config else 6)
+        found = [(one.line, one.reason, one.field) for one in answer.errors]
+        assert [(one.line, one.reason, one.field) for one in checked.errors] == found
+        assert found == (
+            [
+                (line, "FIELD_INVALID", f"completions[0].{field}")
+                for line, (_, field) in enumerate(bodies, start=1)
+            ]
+            if config
+            else []
+        )
+        # Without its completions each text is imported, whatever they say.
+        again = await client.load(
+            parent, file.replace(b"aspirin", b"Aspirin"), ignore_completions=True
+        )
+        assert again.imported_tasks == 6
+
+
+async def rename(client: AnnotationClient, parent: str, value: str, after: str) -> None:
+    listed = await client.stub.ListLabels(annotation_pb.ListLabelsRequest(parent=parent))
+    (label,) = (one for one in listed.labels if one.value == value)
+    label.value = after
+    request = annotation_pb.UpdateLabelRequest(label=label)
+    request.update_mask.paths.append("value")
+    await client.stub.UpdateLabel(request)
+
+
+async def test_relations_follow_renamed_labels(client: AnnotationClient) -> None:
+    parent = await client.project("p")
+    await set_config(client, parent, CONFIG.replace('value="Dose"', 'value="Dose" alias="mg"'))
+    task = (await client.task(parent, "no aspirin 5 mg")).name
+    await rename(client, parent, "Drug", "Medication")
+    await rename(client, parent, "mg", "Amount")
+    of = completion_pb2.Relation(source="b", target="a", labels=["of"])
+    for drug in ("Drug", "Medication"):
+        for dose in ("mg", "Amount"):
+            spans = [
+                Span(start=3, end=10, label=drug, id="a"),
+                Span(start=11, end=15, label=dose, id="b"),
+            ]
+            request = annotation_pb.CreateCompletionRequest(
+                parent=task, completion=Completion(author="a", spans=spans, relations=[of])
+            )
+            made = (await client.stub.CreateCompletion(request)).completion
+            assert [span.label for span in made.spans] == ["Medication", "Amount"]
+            line = (
+                f'{{"text": "no aspirin 5 mg", "id": "{drug} {dose}", "spans": [{{"start": 3, '
+                f'"end": 10, "label": "{drug}", "id": "a"}}, {{"start": 11, "end": 15, "label": '
+                f'"{dose}", "id": "b"}}], "relations": [{{"source": "b", "target": "a", '
+                '"labels": ["of"]}]}\n'
+            )
+            answer = await client.load(parent, line.encode())
+            assert (answer.imported_relations, list(answer.errors)) == (1, [])
+
+
+async def test_spans_under_two_names_of_a_label_are_refused(client: AnnotationClient) -> None:
+    parent = await client.project("p", "FIRM")
+    task = (await client.task(parent, "Acme Ltd")).name
+    await rename(client, parent, "FIRM", "BUSINESS")
+    both = [(0, 8, "FIRM"), (0, 8, "BUSINESS")]
+    with refused(INVALID, Reason.FIELD_INVALID, field="completion.spans"):
+        await client.complete(task, both)
+    made = await client.complete(task, [(0, 8, "FIRM"), (0, 4, "BUSINESS")])
+    update = annotation_pb.UpdateCompletionRequest(completion=made)
+    update.update_mask.paths.append("spans")
+    changed = (await client.stub.UpdateCompletion(update)).completion
+    assert list(changed.spans) == list(made.spans)
+    update.completion.spans.append(Span(start=0, end=8, label="FIRM"))
+    update.completion.etag = ""
+    with refused(INVALID, Reason.FIELD_INVALID, field="completion.spans"):
+        await client.stub.UpdateCompletion(update)
+    spans = ", ".join(f'{{"start": {s}, "end": {e}, "label": "{one}"}}' for s, e, one in both)
+    answer = await client.load(parent, f'{{"text": "Acme Ltd!", "spans": [{spans}]}}\n'.encode())
+    assert answer.imported_tasks == 0
+    assert [(one.line, one.field) for one in answer.errors] == [(1, "completions[0].spans")]
+    assert "'FIRM'" in answer.errors[0].message

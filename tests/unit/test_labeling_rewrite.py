@@ -12,13 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.annotation.domain import Label
 from services.annotation.handlers.catalog import Catalog
 from services.annotation.labeling.config import Code, LabelingConfig
 from services.annotation.labeling.handler import Labeling
 from services.annotation.labeling.parse import parse
 from services.annotation.labeling.rewrite import assign_models
-from services.annotation.labeling.tree import XmlError
+from services.annotation.labeling.tree import MAX_ATTRIBUTES, XmlError
 from services.annotation.labels.table import LabelTable
+from services.common.errors import InvalidArgumentError
 
 
 def _own(model: str) -> bool:
@@ -125,6 +127,42 @@ def test_assertion_labels_get_the_models_for_statuses() -> None:
     )
 
 
+def test_models_are_written_only_where_they_fit() -> None:
+    before = (
+        '<View><Labels name="n"><Label value="A"/><Label value="S" assertion="true"/></Labels>'
+        '<Choices name="c" toName="t"/></View>'
+    )
+    ner = {"A": "ner_p_v1", "S": "ner_p_v1"}
+    named = before.replace('"A"', '"A" model="ner_p_v1"')
+    assert _assign(before, ner, {"c": "ner_p_v1"}) == named
+    assertion = {"A": "assertion_p_v1", "S": "assertion_p_v1"}
+    assert _assign(before, assertion) == before.replace(
+        'assertion="true"', 'assertion="true" model="assertion_p_v1"'
+    )
+    assert _assign(before, dict.fromkeys("AS", "classification_c_v1")) == before
+
+
+@pytest.mark.parametrize("tied", ["assertion_jsl", "own_v1", "pretrained"])
+def test_no_second_assertion_model_is_written(tied: str) -> None:
+    before = (
+        f'<Labels><Label value="A"/><Label value="S" assertion="true" model="{tied}"/>'
+        '<Label value="T" assertion="true"/><Label value="U" assertion="1"/></Labels>'
+    )
+    after = _assign(before, {"A": "ner_own_v2", "T": "own_v2", "U": "own_v2"})
+    assert after == before.replace('"A"', '"A" model="ner_own_v2"')
+    # Together they can move on to another one.
+    if tied == "own_v1":
+        after = _assign(before, {"S": "own_v2", "T": "own_v2"})
+        assert [one.model for one in _config(after).labels] == ["", "own_v2", "own_v2", ""]
+
+
+def test_a_tag_with_as_many_attributes_as_it_may_have_gets_no_more() -> None:
+    full = "".join(f" a{n}='1'" for n in range(MAX_ATTRIBUTES - 1))
+    before = f"<Labels><Label value='A'{full}/><Label value='B'/></Labels>"
+    after = _assign(before, {"A": "own", "B": "own"})
+    assert [one.model for one in _config(after).labels] == ["", "own"]
+
+
 @pytest.mark.parametrize("tag", ['<Label value="A"/>', "<Label model='' value='A'/>"])
 def test_names_of_models_are_escaped(tag: str) -> None:
     name = "own <\"x\"> & 'y'\t\r\n🎈"
@@ -165,6 +203,7 @@ class _Tag:
 
 _KEYS = ("A", "B & C", "é🎈", "x>y", "it's")
 _MODELS = ("", "own1", "own2.model", "jsl", "o'w\"n & <co>")
+_NAMED = (*_MODELS[1:], "ner_n", "assertion_a", "classification_c")
 _BLANK = st.sampled_from([" ", "\n", "\r\n\t", "  "])
 _OTHERS = st.sampled_from(
     ["hotkey='1'", 'title="model"', "title='model=\"own1\"'", 'a="x<>y"', 'b=">"', "c = 'é🎈'"]
@@ -233,8 +272,8 @@ _CHOICES = st.lists(st.one_of(_BETWEEN, _tags("Choices")), max_size=4)
 @settings(max_examples=300, deadline=None)
 @given(
     pieces=st.tuples(_PIECES, _CHOICES),
-    labels=st.dictionaries(st.sampled_from(_KEYS), st.sampled_from(_MODELS[1:]), max_size=4),
-    choices=st.dictionaries(st.sampled_from(_KEYS), st.sampled_from(_MODELS[1:]), max_size=4),
+    labels=st.dictionaries(st.sampled_from(_KEYS), st.sampled_from(_NAMED), max_size=4),
+    choices=st.dictionaries(st.sampled_from(_KEYS), st.sampled_from(_NAMED), max_size=4),
 )
 def test_all_but_the_models_stays_to_the_letter(
     pieces: tuple[list[str | _Tag], list[str | _Tag]],
@@ -273,9 +312,21 @@ def test_all_but_the_models_stays_to_the_letter(
     read = [(one.value, one.assertion, one.model) for one in config.labels]
     read += [(one.name, False, one.model) for one in config.choices]
     assert len(read) == len(models)
-    assert read == [(one.key, one.assertion, _expected(one, labels, choices)) for one in tags]
-    for one, written in zip(tags, models, strict=True):
-        if _expected(one, labels, choices) == one.model:
+    wanted = [_expected(one, labels, choices) for one in tags]
+    statuses = {
+        model.removesuffix(".model")
+        for one, model in zip(tags, wanted, strict=True)
+        if one.assertion and model
+    }
+    if len(statuses) > 1:  # a project can use one assertion model
+        wanted = [
+            one.model if one.assertion else model for one, model in zip(tags, wanted, strict=True)
+        ]
+    assert read == [
+        (one.key, one.assertion, model) for one, model in zip(tags, wanted, strict=True)
+    ]
+    for one, model, written in zip(tags, wanted, models, strict=True):
+        if model == one.model:
             assert written == one.written.strip().removeprefix("model=")
 
 
@@ -283,19 +334,22 @@ def _expected(one: _Tag, labels: Mapping[str, str], choices: Mapping[str, str]) 
     wanted = (labels if one.kind == "Label" else choices).get(one.key, "")
     tied = one.model not in ("", "own1", "own2.model")
     same = wanted.removesuffix(".model") == one.model.removesuffix(".model")
-    return one.model if tied or same or not wanted else wanted
+    kind = "assertion_" if one.assertion else "ner_" if one.kind == "Label" else "classification_"
+    misfit = wanted in _NAMED[-3:] and not wanted.startswith(kind)
+    return one.model if tied or same or misfit or not wanted else wanted
 
 
 class _FakeCatalog:
     """A project `b` with a labelling config, and a label that was renamed."""
 
-    def __init__(self, xml: str) -> None:
+    def __init__(self, xml: str, *labels: Label) -> None:
         self.xml = xml
         self.labels = self
+        self._table = LabelTable(labels)
 
     async def table(self, project: str) -> LabelTable:
         assert project == "b"
-        return LabelTable([])
+        return self._table
 
     async def change_config(
         self, project: str, rewrite: Callable[[str], str]
@@ -330,3 +384,44 @@ async def test_models_of_other_projects_are_not_replaced(model: str, own: bool) 
     after, changed = await labeling.assign_models("b", {"A": "ner_b_v2"}, {})
     assert changed is own
     assert after == (xml.replace(f'"{model}"', '"ner_b_v2"') if own else xml)
+
+
+@pytest.mark.parametrize(
+    ("labels", "choices", "field"),
+    [
+        ({"A": "ner_b_v2", "B": "classification_b_v1"}, {}, "label_models[B]"),
+        ({}, {"c": "ner_b_v2"}, "choices_models[c]"),
+        ({}, {"c": "assertion_b_v2.model"}, "choices_models[c]"),
+        ({"S": "assertion_b_v1", "T": "assertion_b_v2"}, {}, "label_models[T]"),
+    ],
+)
+async def test_a_request_that_contradicts_itself_is_refused(
+    labels: dict[str, str], choices: dict[str, str], field: str
+) -> None:
+    labeling = Labeling(cast("Catalog", _FakeCatalog("<View/>")))
+    with pytest.raises(InvalidArgumentError) as refused:
+        await labeling.assign_models("b", labels, choices)
+    assert [one.field for one in refused.value.violations] == [field]
+
+
+@pytest.mark.parametrize("in_config", ["Old", "New"])
+@pytest.mark.parametrize("order", [("Old", "New"), ("New", "Old")])
+async def test_the_adapter_of_the_present_name_counts(
+    in_config: str, order: tuple[str, str]
+) -> None:
+    renamed = Label(
+        project="b",
+        id="n",
+        value="New",
+        description="",
+        version=2,
+        created=1,
+        updated=2,
+        former_values=("Old",),
+    )
+    catalog = _FakeCatalog(f'<Labels><Label value="{in_config}"/></Labels>', renamed)
+    models = {"Old": "ner_b_v1", "New": "ner_b_v2"}
+    after, _ = await Labeling(cast("Catalog", catalog)).assign_models(
+        "b", {label: models[label] for label in order}, {}
+    )
+    assert _config(after).labels[0].model == "ner_b_v2"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from services.annotation.content import Choices, Content, Relation, Span
-from services.annotation.labeling.checks import check_against_config, usable_config
+from services.annotation.domain import Label
+from services.annotation.labeling.checks import ConfigChecks, usable_config
 from services.annotation.labeling.config import Code, KnownModel, ModelType, Severity
 from services.annotation.labeling.validate import MAX_PROBLEMS, validate
+from services.annotation.labels.table import LabelTable
 from services.annotation.spans import MAX_LABEL
 from services.common.errors import FailedPreconditionError, InvalidArgumentError, Reason
 
@@ -170,8 +174,11 @@ def test_a_good_config_has_no_problems(body: str) -> None:
 NER = KnownModel(name="spans_v3", type=ModelType.NER, labels=("A",))
 STATUS = KnownModel(name="status_v1.model", type=ModelType.ASSERTION)
 CLASSES = KnownModel(name="classes", type=ModelType.CLASSIFICATION, labels=("yes",))
-UNTYPED = KnownModel(name="assertion_like")
-MODELS = [NER, STATUS, CLASSES, UNTYPED]
+TOLD = KnownModel(name="assertion_told", type=ModelType.NER)
+UNTOLD = KnownModel(name="assertion_untold")
+UNKNOWN = KnownModel(name="other")
+_MISMATCH = Code.MODEL_TYPE_MISMATCH
+MODELS = [NER, STATUS, CLASSES, TOLD, UNTOLD, UNKNOWN]
 
 
 @pytest.mark.parametrize(
@@ -179,9 +186,12 @@ MODELS = [NER, STATUS, CLASSES, UNTYPED]
     [
         (_label('value="A" model="spans_v3.model"'), []),
         (_label('value="A" assertion="true" model="status_v1"'), []),
-        # Nothing is known of its type, so it fits; whatever its name says.
-        (_label('value="A" model="assertion_like"'), []),
-        (_label('value="A" assertion="true" model="assertion_like"'), []),
+        # The type that is told, else the name; a name that says nothing fits.
+        (_label('value="A" model="assertion_told"'), []),
+        (_label('value="A" model="assertion_untold"'), [('model="asserti', _MISMATCH)]),
+        (_label('value="A" assertion="true" model="assertion_untold"'), []),
+        (_label('value="A" model="other"'), []),
+        (_label('value="A" assertion="true" model="other"'), []),
         (_label('value="A" model="gone"'), [('model="gone"/>', Code.UNKNOWN_MODEL)]),
         (_label('value="B" model="spans_v3"'), [('model="spans_v', Code.LABEL_UNKNOWN_TO_MODEL)]),
         (
@@ -291,7 +301,42 @@ def test_an_annotation_that_fits_the_config() -> None:
         choices=(Choices(name="age", values=("C",)),),
         relations=(Relation(id="r", source="dose", target="drug", labels=("of",)),),
     )
-    check_against_config(content, config, "completion")
+    ConfigChecks(config).check(content, LabelTable(()), "completion")
+
+
+@pytest.mark.parametrize("source", ["Dose", "Amount", "Quantity"])
+@pytest.mark.parametrize("target", ["DRUG", "MEDICATION"])
+def test_relations_join_labels_under_each_of_their_names(source: str, target: str) -> None:
+    config = usable_config(CONFIG, "config")
+    assert config is not None
+    table = LabelTable(
+        [_renamed("Quantity", "Dose", "Amount"), _renamed("MEDICATION", "DRUG"), _renamed("Other")]
+    )
+    checks = ConfigChecks(config)
+    content = Content(
+        spans=(
+            Span(start=0, end=1, label=source, id="dose"),
+            Span(start=2, end=3, label=target, id="drug"),
+        ),
+        relations=(Relation(id="r", source="dose", target="drug", labels=("of",)),),
+    )
+    checks.check(content, table, "completion")
+    back = replace(content.relations[0], source="drug", target="dose")
+    with pytest.raises(InvalidArgumentError, match="it joins Quantity and MEDICATION"):
+        checks.check(replace(content, relations=(back,)), table, "completion")
+
+
+def _renamed(value: str, *former: str) -> Label:
+    return Label(
+        project="p",
+        id=value.lower(),
+        value=value,
+        description="",
+        version=1,
+        created=1,
+        updated=1,
+        former_values=former,
+    )
 
 
 @pytest.mark.parametrize(
@@ -318,5 +363,5 @@ def test_an_annotation_that_does_not_fit_the_config(fields: dict[str, object], f
     config = usable_config(CONFIG, "config")
     assert config is not None
     with pytest.raises(InvalidArgumentError) as refused:
-        check_against_config(_content(**fields), config, "completion")
+        ConfigChecks(config).check(_content(**fields), LabelTable(()), "completion")
     assert refused.value.metadata["field"] == field

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.annotation.content import Content, Span
+from services.annotation.content import Content, Region, Relation, ScoredSpan, Span
 from services.annotation.dataset import Example
 from services.annotation.domain import Label, Split
 from services.annotation.labels.table import LabelTable
@@ -86,6 +86,40 @@ def test_a_renamed_label_is_found_by_every_name_it_had() -> None:
     assert table.positives("Other") == {"Other", "New"}
     content = Content(spans=(Span(start=0, end=1, label="First", id="s1"),))
     assert [span.label for span in table.content(content).spans] == ["New"]
+
+
+def test_spans_that_became_one_are_read_as_one() -> None:
+    table = LabelTable([label("New", former=("Old",)), label("Other")])
+    content = Content(
+        spans=(
+            Span(start=0, end=3, label="New", id="a", attributes=(("x", "1"),)),
+            Span(start=0, end=3, label="Old", id="b", assertion="Past", attributes=(("x", "2"),)),
+            Span(start=0, end=3, label="Old", id="c", fragments=((0, 1), (2, 3))),
+            Span(start=0, end=3, label="Other", id="d"),
+        ),
+        relations=(Relation(source="b", target="d", id="r"),),
+    )
+    with pytest.raises(InvalidArgumentError, match="'New' and 'Old' are one label") as caught:
+        table.check_distinct(content, "completion")
+    assert [one.field for one in caught.value.violations] == ["completion.spans"]
+    found = table.content(content)
+    first = Span(start=0, end=3, label="New", id="a", assertion="Past", attributes=(("x", "1"),))
+    pieces = Span(start=0, end=3, label="New", id="c", fragments=((0, 1), (2, 3)))
+    assert found.spans == (first, pieces, content.spans[3])
+    assert found.relations == (Relation(source="a", target="d", id="r"),)
+    table.check_distinct(found, "completion")
+    assert table.content(found) == found
+    box = Region(x=1, y=1, width=1, height=1, labels=("Old", "New", "Other"))
+    assert table.content(Content(regions=(box,))).regions[0].labels == ("New", "Other")
+    scored = [
+        ScoredSpan(start=0, end=1, label="Old", score=0.5),
+        ScoredSpan(start=0, end=1, label="Other", score=0.1),
+        ScoredSpan(start=0, end=1, label="New", score=0.9),
+    ]
+    assert [(one.label, one.score) for one in table.scored(tuple(scored))] == [
+        ("New", 0.9),
+        ("Other", 0.1),
+    ]
 
 
 def test_a_snapshot_has_a_span_once_for_every_label_that_it_is_a_positive_of() -> None:

@@ -80,6 +80,17 @@ def test_time_is_bounded() -> None:
     assert time.monotonic() - started < 20
 
 
+def test_time_of_others_does_not_count() -> None:
+    effort = limits.Effort(0.2)
+    time.sleep(0.4)
+    effort.check("it")
+    end = time.thread_time() + 0.2
+    while time.thread_time() <= end:
+        pass
+    with pytest.raises(DeadlineExceededError, match=r"0\.2 s of computing"):
+        effort.check("it")
+
+
 def test_the_number_of_matches_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MAX_MATCHES", 50)
     rules = compiled(DictionaryRule(terms=("a",), whole_words=False))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,13 +26,16 @@ from services.annotation.rules.applying import Progress, some_predictions
 from services.annotation.rules.compiled import CompiledRules
 from services.annotation.rules.domain import DictionaryRule, RegexRule, Rule
 from services.annotation.rules.handler import RuleSets, StoredRules
+from services.annotation.rules.turns import Turns
 from services.annotation.schema import COLLECTIONS, HISTORY
 from services.annotation.selection.filters import EVERYTHING, TaskFilter
 from services.annotation.selection.scan import TaskScan
+from services.common.call import calling, current_call
 from services.common.clock import SystemClock
 from services.common.errors import (
     AbortedError,
     AlreadyExistsError,
+    DeadlineExceededError,
     InvalidArgumentError,
     NotFoundError,
     Reason,
@@ -45,6 +49,10 @@ from services.common.watch import Signal
 A = Rule(id="a", label="A", body=DictionaryRule(terms=("a",)))
 B = Rule(id="b", label="B", body=RegexRule(pattern="b+"))
 NAME = "projects/p/ruleSets/r"
+
+
+# Each x reads on to the end of the text in search of a y.
+SLOW = Rule(id="slow", label="A", body=RegexRule(pattern="[^y]*y|x"))
 
 
 class World:
@@ -290,3 +298,25 @@ async def test_preview_takes_rules_or_a_rule_set(world: World) -> None:
             await world.rules.preview("p", rules, rule_set, "a b")
     with pytest.raises(NotFoundError):
         await world.rules.preview("p", (), "other", "a b")
+
+
+async def test_slow_previews_of_one_delay_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handler, "PREVIEW_SECONDS", 0.5)
+    monkeypatch.setattr(world.rules, "_turns", Turns(threads=2))
+
+    async def preview(user: str, rule: Rule, text: str) -> int:
+        with calling(replace(current_call(), user=user)):
+            return len(await world.rules.preview("p", [rule], "", text))
+
+    slow = [asyncio.create_task(preview("ann", SLOW, "x" * 300_000)) for _ in range(4)]
+    await asyncio.sleep(0.1)
+    async with asyncio.timeout(20):
+        assert await preview("ben", A, "a") == 1
+        assert await preview("", A, "a") == 1
+        assert not any(one.done() for one in slow[1:])
+        for one in slow:
+            with pytest.raises(DeadlineExceededError, match="'slow'") as caught:
+                await one
+            assert caught.value.metadata["limit_s"] == "0.5"

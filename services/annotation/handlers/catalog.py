@@ -17,7 +17,7 @@ from services.annotation.domain import (
 )
 from services.annotation.etags import check_etag
 from services.annotation.labeling.checks import (
-    check_against_config,
+    ConfigChecks,
     label_values_of,
     usable_config,
 )
@@ -28,17 +28,21 @@ from services.annotation.resources import Change, NewDocument, Resources
 from services.annotation.schema import PROJECTS, TASKS
 from services.common.errors import (
     AlreadyExistsError,
+    FailedPreconditionError,
     InvalidArgumentError,
     Reason,
     invalid_field,
 )
 from services.common.idempotency import RequestKey
+from services.common.logs import get_logger
 from services.common.paging import find_page, parse_page
 from services.common.store.port import Document, DocumentStore, DuplicateError, Eq, In, Order
 from services.common.validate import check_id, check_line, check_mask
 
 _BY_CREATION = [Order(field="ord")]
 _MAX_CACHED_CONFIGS = 256
+
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +62,7 @@ class Catalog:
         self._store = store
         self._resources = resources
         self.labels = labels
-        self._configs: dict[str, LabelingConfig] = {}
+        self._configs: dict[str, tuple[LabelingConfig, ConfigChecks]] = {}
 
     async def create_project(
         self, project_id: str, new: ProjectFields, key: RequestKey | None
@@ -157,6 +161,8 @@ class Catalog:
     ) -> tuple[Project, bool]:
         """Rewrite a project's labelling config in one guarded write.
 
+        What could not be used is not stored: the config stays as it is then.
+
         Returns:
             The project after it, and whether anything was changed.
         """
@@ -167,7 +173,7 @@ class Catalog:
             nonlocal changed
             before = to_project(body)
             after = rewrite(before.labeling_config)
-            changed = after != before.labeling_config
+            changed = after != before.labeling_config and _is_usable(project, after)
             if not changed:
                 return None
             return Change(fields={"labeling_config": after}, events=[project_event(before)])
@@ -177,6 +183,15 @@ class Catalog:
 
     async def config(self, project: str) -> LabelingConfig | None:
         """Return the parsed labelling config of a project, or None when it has none."""
+        found = await self._config(project)
+        return None if found is None else found[0]
+
+    async def config_checks(self, project: str) -> ConfigChecks | None:
+        """Return what checks contents against a project's config, or None when it has none."""
+        found = await self._config(project)
+        return None if found is None else found[1]
+
+    async def _config(self, project: str) -> tuple[LabelingConfig, ConfigChecks] | None:
         xml = (await self.project(project)).labeling_config
         if not xml:
             return None
@@ -184,17 +199,17 @@ class Catalog:
         if found is None:
             if len(self._configs) >= _MAX_CACHED_CONFIGS:
                 self._configs.clear()
-            found = usable_config(xml, "project.labeling_config")
-            assert found is not None  # noqa: S101 - only an empty config is None
-            self._configs[xml] = found
+            config = usable_config(xml, "project.labeling_config")
+            assert config is not None  # noqa: S101 - only an empty config is None
+            found = self._configs[xml] = (config, ConfigChecks(config))
         return found
 
     async def check_content(self, project: str, content: Content, field: str) -> None:
         """Return when the project has the labels and choices of a content.
 
         Raises:
-            InvalidArgumentError: LABEL_UNKNOWN, or FIELD_INVALID for choices that the labelling
-                config does not have.
+            InvalidArgumentError: LABEL_UNKNOWN, or FIELD_INVALID for what the labelling config does
+                not have, and for spans that are the same by the present names of their labels.
         """
         table = await self.labels.table(project)
         for index, span in enumerate(content.spans):
@@ -204,10 +219,11 @@ class Catalog:
             for place, label in enumerate(region.labels):
                 if table.get(label) is None:
                     raise _unknown_label(f"{field}.regions[{index}].labels[{place}]", label)
+        table.check_distinct(content, field)
         if content.choices or content.relations or any(one.assertion for one in content.spans):
-            config = await self.config(project)
-            if config is not None:
-                check_against_config(content, config, field)
+            checks = await self.config_checks(project)
+            if checks is not None:
+                checks.check(content, table, field)
 
     async def task_ids(self, project: str, external_ids: Sequence[str]) -> dict[str, str]:
         """Return the ids of the tasks with these external ids, by external id."""
@@ -221,6 +237,15 @@ class Catalog:
     async def with_present_labels(self, task: Task) -> Task:
         """Return a task with labels as they are called now."""
         return (await self.labels.table(task.project)).task(task)
+
+
+def _is_usable(project: str, xml: str) -> bool:
+    try:
+        usable_config(xml, "project.labeling_config")
+    except FailedPreconditionError as refusal:
+        _log.warning("config_not_rewritten", project=project, code=refusal.metadata["code"])
+        return False
+    return True
 
 
 def _unknown_label(field: str, label: str) -> InvalidArgumentError:

@@ -203,7 +203,7 @@ class ModelType(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class KnownModel:
-    """A model that a config may name; `type` None is not known, `labels` empty neither."""
+    """A model that a config may name; `type` None: as its name says; `labels` empty: not known."""
 
     name: str
     type: ModelType | None = None

@@ -25,11 +25,16 @@ def base_name(model: str) -> str:
 def type_of(model: str, known: KnownModel | None) -> ModelType | None:
     """Return what a model predicts, or None when that is not known.
 
-    A model that nothing is known of is judged by its name.
+    A model whose type nobody tells is judged by its name.
     """
-    if known is not None:
+    if known is not None and known.type is not None:
         return known.type
     return next((one for one in ModelType if base_name(model).startswith(f"{one}_")), None)
+
+
+def fits(model: str, wanted: ModelType) -> bool:
+    """Whether a model, judged by its name, may predict what is wanted."""
+    return type_of(model, None) in {None, wanted}
 
 
 def model_problems(

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from services.annotation.content import Content, Region, ScoredSpan, Span
 from services.annotation.domain import Label, Task
+from services.annotation.labels.merging import key_of, merged, merged_scored
 from services.common.errors import invalid_field
 
 
@@ -135,20 +136,42 @@ class LabelTable:
         )
 
     def content(self, content: Content) -> Content:
-        """Return the content with present values."""
+        """Return the content with present values, each label and extent once."""
         if not self._current:
             return content
-        return replace(
-            content,
-            spans=tuple(self._span(span) for span in content.spans),
-            regions=tuple(self._region(region) for region in content.regions),
-        )
+        spans = tuple(self._span(span) for span in content.spans)
+        renamed = any(new is not old for new, old in zip(spans, content.spans, strict=True))
+        regions = tuple(self._region(region) for region in content.regions)
+        present = replace(content, spans=spans, regions=regions)
+        return merged(present) if renamed else present
+
+    def check_distinct(self, content: Content, field: str) -> None:
+        """Return when no two spans of a content are the same by what their labels are called now.
+
+        Raises:
+            InvalidArgumentError: FIELD_INVALID: two spans have one label and extent.
+        """
+        if not self._current:
+            return
+        sent: dict[object, str] = {}
+        for span in content.spans:
+            current = self.current(span.label)
+            before = sent.setdefault(key_of(span, current), span.label)
+            if before != span.label:
+                raise invalid_field(
+                    f"{field}.spans",
+                    f"{before!r} and {span.label!r} are one label, {current!r} by now, and two "
+                    f"spans have them at one extent, code points {span.start} to {span.end}: "
+                    "leave one of them out.",
+                )
 
     def scored(self, spans: tuple[ScoredSpan, ...]) -> tuple[ScoredSpan, ...]:
-        """Return the spans of a prediction with present values."""
+        """Return the spans of a prediction with present values, each label and extent once."""
         if not self._current:
             return spans
-        return tuple(replace(span, label=self.current(span.label)) for span in spans)
+        return merged_scored(
+            [replace(span, label=self.current(span.label)) for span in spans],
+        )
 
     def by_label(self, mapping: Mapping[str, str]) -> dict[str, str]:
         """Return a mapping by label value with present values."""
@@ -165,5 +188,5 @@ class LabelTable:
         return span if current == span.label else replace(span, label=current)
 
     def _region(self, region: Region) -> Region:
-        current = tuple(self.current(label) for label in region.labels)
+        current = tuple(dict.fromkeys(self.current(label) for label in region.labels))
         return region if current == region.labels else replace(region, labels=current)

@@ -50,12 +50,12 @@ class CompiledRules:
 
         Args:
             text: The text; at most a few megabytes is sensible.
-            limit_s: How long it may take, in seconds.
+            limit_s: How long it may compute, in seconds.
 
         Raises:
             InvalidArgumentError: FIELD_INVALID: `text` holds a lone surrogate.
             ResourceExhaustedError: REQUEST_TOO_LARGE: the rules match more than a million times.
-            DeadlineExceededError: DEADLINE_EXCEEDED: it took longer than `limit_s`.
+            DeadlineExceededError: DEADLINE_EXCEEDED: it computed longer than `limit_s`.
         """
         if not is_text(text):
             raise invalid_field("text", "holds a lone surrogate, which no text can.")

@@ -17,13 +17,17 @@ from services.annotation.domain import EventType, rule_set_name
 from services.annotation.etags import check_etag
 from services.annotation.handlers.catalog import Catalog
 from services.annotation.handlers.predictions import Predictions
+from services.annotation.labels.table import LabelTable
 from services.annotation.outbox import NewEvent
+from services.annotation.principal import current_user
 from services.annotation.resources import Change, NewDocument, Resources
 from services.annotation.rules.applying import Applying, Progress
 from services.annotation.rules.checks import size_of
 from services.annotation.rules.compiled import CompiledRules, compile_rules
 from services.annotation.rules.documents import rule_set_document, to_rule_set
 from services.annotation.rules.domain import Rule, RuleSet
+from services.annotation.rules.limits import PREVIEW_SECONDS
+from services.annotation.rules.turns import Turns
 from services.annotation.schema import RULE_SETS
 from services.annotation.selection.filters import TaskFilter
 from services.annotation.selection.scan import TaskScan
@@ -74,6 +78,7 @@ class RuleSets:
         self._store = store
         self._resources = resources
         self._catalog = catalog
+        self._turns = Turns()
         self._applying = Applying(store, resources, catalog, scan, predictions)
 
     async def create(
@@ -89,7 +94,7 @@ class RuleSets:
             revision=1,
             rules=tuple(rules),
         )
-        await self._compiled(project, made)
+        await self._runnable(project, made)
         now = self._resources.now()
         document = NewDocument(
             id=document_id(project, rule_set_id),
@@ -169,7 +174,7 @@ class RuleSets:
         check_line(display_name, "rule_set.display_name", 0, 200)
         before = await self.rule_set(project, rule_set)
         if "rules" in paths:
-            await self._compiled(project, replace(before.rules, rules=tuple(rules)))
+            await self._runnable(project, replace(before.rules, rules=tuple(rules)))
         name = rule_set_name(project, rule_set)
 
         def change(body: Document) -> Change:
@@ -213,7 +218,14 @@ class RuleSets:
     async def preview(
         self, project: str, rules: Sequence[Rule], rule_set: str, text: str
     ) -> tuple[ScoredSpan, ...]:
-        """Return what rules, or those of a rule set, find in a text."""
+        """Return what rules, or those of a rule set, find in a text.
+
+        A caller's previews run one after the other, so that slow ones delay nobody else.
+
+        Raises:
+            ResourceExhaustedError: REQUEST_TOO_LARGE: the rules match too often.
+            DeadlineExceededError: DEADLINE_EXCEEDED: they compute longer than PREVIEW_SECONDS.
+        """
         check_task_text(text, "text")
         if bool(rules) == bool(rule_set):
             raise invalid_field("rules", "send either rules or the name of a rule_set.")
@@ -221,9 +233,15 @@ class RuleSets:
             wanted = (await self.rule_set(project, rule_set)).rules
         else:
             wanted = RuleSet(id="preview", name="preview", revision=1, rules=tuple(rules))
-        compiled = await self._compiled(project, wanted)
         table = await self._catalog.labels.table(project)
-        return table.scored(await asyncio.to_thread(compiled.annotate, text))
+
+        def annotate() -> tuple[ScoredSpan, ...]:
+            return _compiled(wanted, table).annotate(text, limit_s=PREVIEW_SECONDS)
+
+        # Whoever calls for the services calls for many: these take turns by project.
+        caller = current_user() or f"projects/{project}"
+        found = await self._turns.run(caller, annotate)
+        return (await self._catalog.labels.table(project)).scored(found)
 
     async def apply(
         self, project: str, rule_set: str, wanted: TaskFilter
@@ -233,28 +251,33 @@ class RuleSets:
         What is written stays when the caller goes away; calling again goes on from there.
         """
         found = (await self.rule_set(project, rule_set)).rules
-        compiled = await self._compiled(project, found)
+        compiled = await self._runnable(project, found)
         async for progress in self._applying.run(project, compiled, wanted):
             yield progress
 
-    async def _compiled(self, project: str, rule_set: RuleSet) -> CompiledRules:
-        """Return rules that run.
-
-        Raises:
-            InvalidArgumentError: FIELD_INVALID for rules that cannot, or none; LABEL_UNKNOWN.
-        """
-        if not rule_set.rules:
-            raise invalid_field("rules", "are none: give at least one rule.")
-        compiled = await asyncio.to_thread(compile_rules, rule_set)
+    async def _runnable(self, project: str, rule_set: RuleSet) -> CompiledRules:
+        """Return rules that run; see `_compiled`."""
         table = await self._catalog.labels.table(project)
-        for place, rule in enumerate(rule_set.rules):
-            if table.get(rule.label) is None:
-                raise invalid_field(
-                    f"rules[{place}].label",
-                    f"the project has no label {rule.label!r}: create it first.",
-                    reason=Reason.LABEL_UNKNOWN,
-                )
-        return compiled
+        return await asyncio.to_thread(_compiled, rule_set, table)
+
+
+def _compiled(rule_set: RuleSet, table: LabelTable) -> CompiledRules:
+    """Return rules that run. Computes: run it in a thread.
+
+    Raises:
+        InvalidArgumentError: FIELD_INVALID for rules that cannot, or none; LABEL_UNKNOWN.
+    """
+    if not rule_set.rules:
+        raise invalid_field("rules", "are none: give at least one rule.")
+    compiled = compile_rules(rule_set)
+    for place, rule in enumerate(rule_set.rules):
+        if table.get(rule.label) is None:
+            raise invalid_field(
+                f"rules[{place}].label",
+                f"the project has no label {rule.label!r}: create it first.",
+                reason=Reason.LABEL_UNKNOWN,
+            )
+    return compiled
 
 
 def _created(project: str, rule_set: str) -> NewEvent:

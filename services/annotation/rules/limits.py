@@ -29,7 +29,10 @@ MAX_MATCHES = 1_000_000
 """Matches in one text, before overlaps are resolved."""
 
 DEFAULT_SECONDS = 30.0
-"""Time that one text may take."""
+"""Time of computing that one text may take."""
+
+PREVIEW_SECONDS = 10.0
+"""Time of computing that trying rules on a text may take."""
 
 _CHECK_EVERY = 256
 
@@ -39,13 +42,14 @@ class Effort:
 
     The bounds make what is linear per match bounded per text: a pattern such as ``x*y|x`` reads far
     beyond each of its matches, and nested terms (``a``, ``aa``, ``aaa``…) match at every place in
-    every length.
+    every length. Time is that of computing, so what else the machine does makes no difference:
+    begin and go on in one thread.
     """
 
     def __init__(self, seconds: float) -> None:
-        """Begin; `seconds` is the time from now."""
+        """Begin; `seconds` is the time of this thread from now."""
         self._seconds = seconds
-        self._deadline = time.monotonic() + seconds
+        self._end = time.thread_time() + seconds
         self._matches = 0
         self._steps = 0
 
@@ -78,10 +82,11 @@ class Effort:
         Raises:
             DeadlineExceededError: DEADLINE_EXCEEDED: it is up; the message names `what`.
         """
-        if time.monotonic() > self._deadline:
+        if time.thread_time() > self._end:
             raise DeadlineExceededError(
                 Reason.DEADLINE_EXCEEDED,
-                f"The rules did not finish one text within {self._seconds:g} s, at last with "
-                f"{what}: simplify that or make the text shorter.",
+                f"The rules did not finish one text within {self._seconds:g} s of computing, at "
+                f"last with {what}: simplify that, so that it does not read far beyond each of its "
+                "matches, or make the text shorter.",
                 metadata={"limit_s": f"{self._seconds:g}"},
             )

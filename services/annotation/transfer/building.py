@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.annotation import completion_state
+from services.annotation.content import Content
 from services.annotation.domain import (
     Completion,
     CompletionState,
@@ -17,6 +18,7 @@ from services.annotation.domain import (
 )
 from services.annotation.formats.records import ParsedCompletion, ParsedPrediction, ParsedTask
 from services.annotation.handlers.predictions import IMPORT_PREFIX, prediction_id
+from services.annotation.labeling.checks import ConfigChecks
 from services.annotation.labels.table import LabelTable
 from services.annotation.resources import Resources
 from services.annotation.spans import check_task_size
@@ -43,8 +45,21 @@ class Built:
     predictions: tuple[Prediction, ...]
 
 
-def build(parsed: ParsedTask, order: ImportOrder, resources: Resources, table: LabelTable) -> Built:
+def build(
+    parsed: ParsedTask,
+    order: ImportOrder,
+    resources: Resources,
+    table: LabelTable,
+    checks: ConfigChecks | None,
+) -> Built:
     """Return the task that a text of a file becomes.
+
+    Args:
+        parsed: The text, and what the file says about it.
+        order: How to import it.
+        resources: For the time, and for ids.
+        table: The labels of the project.
+        checks: What its completions must fit, when the project has a labelling config.
 
     Raises:
         InvalidArgumentError: A field of it cannot be stored.
@@ -61,7 +76,16 @@ def build(parsed: ParsedTask, order: ImportOrder, resources: Resources, table: L
         )
     )
     made = [
-        _completion(one, place, parsed, order, resources, task_id, now, table)
+        _completion(
+            one,
+            place,
+            parsed,
+            order,
+            resources,
+            task_id,
+            now,
+            _content(one.content, table, checks, f"completions[{place}]"),
+        )
         for place, one in enumerate(() if order.ignore_completions else parsed.completions)
     ]
     completions = _one_star(tuple(completion for completion, _ in made))
@@ -88,6 +112,16 @@ def build(parsed: ParsedTask, order: ImportOrder, resources: Resources, table: L
     return Built(task=task, events=tuple(event for _, event in made), predictions=predictions)
 
 
+def _content(
+    content: Content, table: LabelTable, checks: ConfigChecks | None, field: str
+) -> Content:
+    """Return a content with present labels; refused for what CreateCompletion refuses it for."""
+    table.check_distinct(content, field)
+    if checks is not None:
+        checks.check(content, table, field)
+    return table.content(content)
+
+
 def _completion(
     one: ParsedCompletion,
     place: int,
@@ -96,7 +130,7 @@ def _completion(
     resources: Resources,
     task: str,
     now: int,
-    table: LabelTable,
+    content: Content,
 ) -> tuple[Completion, EventType]:
     author = check_line(one.author or order.author, f"completions[{place}].author", 1, 200)
     copied_from = ""
@@ -110,7 +144,7 @@ def _completion(
     return completion_state.begin(
         id=resources.new_id(),
         author=author,
-        content=table.content(one.content),
+        content=content,
         copied_from=copied_from,
         state=CompletionState.DRAFT if order.as_drafts else one.state,
         now=now,

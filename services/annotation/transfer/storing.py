@@ -57,6 +57,7 @@ class Checking:
 
     async def take(self, records: Iterable[Record]) -> None:
         """Take the next texts of the file."""
+        checks = await self.catalog.config_checks(self.order.project)
         for record in records:
             if isinstance(record, Refused):
                 self.report.refuse(record)
@@ -67,7 +68,7 @@ class Checking:
                     self.report.refuse(refused)
                     continue
                 table = await self.catalog.labels.table(self.order.project)
-                built = build(record, self.order, self.resources, table)
+                built = build(record, self.order, self.resources, table, checks)
             except InvalidArgumentError as error:
                 self.report.refuse(refusal(record.line, error))
                 continue
