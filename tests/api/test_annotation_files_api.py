@@ -146,6 +146,21 @@ async def test_what_an_import_does_not_add_to_a_known_text_is_told(
     assert [(one.line, "undelete" in one.message) for one in report.warnings] == [(2, True)]
 
 
+async def test_a_second_star_is_left_out_with_a_note(client: AnnotationClient) -> None:
+    parent = await client.project("p")
+    star = {"spans": [], "ground_truth": True}
+    text = line("a", "Ada", completions=[{**star, "author": "x"}, {**star, "author": "y"}])
+    report = await client.load(parent, text)
+    assert report.imported_completions == 2, report
+    assert [note.message.partition(":")[0] for note in report.warnings] == ["ground truth"]
+    (task,) = await client.tasks(parent)
+    answer = await client.stub.ListCompletions(pb.ListCompletionsRequest(parent=task.name))
+    assert [(one.author, one.ground_truth) for one in answer.completions] == [
+        ("x", True),
+        ("y", False),
+    ]
+
+
 async def test_texts_only(client: AnnotationClient) -> None:
     parent = await client.project("p")
     report = await client.load(parent, CONLL, ignore_completions=True)

@@ -99,7 +99,16 @@ async def test_a_config_brings_its_labels_and_binds_annotations(client: Annotati
     ]
     of = completion_pb2.Relation(source="b", target="a", labels=["of"])
     urgent = completion_pb2.Choice(name="urgency", values=["high"])
-    await create(spans=spans, relations=[of], choices=[urgent])
+    made = await create(spans=spans, relations=[of], choices=[urgent])
+    wrong = completion_pb2.Relation(source="b", target="a", labels=["no"])
+    update = annotation_pb.UpdateCompletionRequest(
+        completion=Completion(name=made.name, relations=[wrong])
+    )
+    update.update_mask.paths.append("relations")
+    with refused(INVALID, Reason.FIELD_INVALID, field="completion.relations[0].labels[0]"):
+        await client.stub.UpdateCompletion(update)
+    update.completion.relations[0].labels[:] = ["of"]
+    assert (await client.stub.UpdateCompletion(update)).completion.relations[0].labels == ["of"]
     back = completion_pb2.Relation(source="a", target="b", labels=["of"])
     await create(spans=spans, relations=[back])  # allowed both ways
     for fields, field in (

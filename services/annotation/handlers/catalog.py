@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.annotation.content import Content
@@ -36,7 +36,7 @@ from services.common.errors import (
 from services.common.idempotency import RequestKey
 from services.common.logs import get_logger
 from services.common.paging import find_page, parse_page
-from services.common.store.port import Document, DocumentStore, DuplicateError, Eq, In, Order
+from services.common.store.port import Document, DocumentStore, DuplicateError, Eq, Order
 from services.common.validate import check_id, check_line, check_mask
 
 _BY_CREATION = [Order(field="ord")]
@@ -224,15 +224,6 @@ class Catalog:
             checks = await self.config_checks(project)
             if checks is not None:
                 checks.check(content, table, field)
-
-    async def task_ids(self, project: str, external_ids: Sequence[str]) -> dict[str, str]:
-        """Return the ids of the tasks with these external ids, by external id."""
-        found = await self._store.find(
-            TASKS,
-            where=[Eq("project", project), In("external_id", list(external_ids))],
-            limit=max(1, len(external_ids)),
-        )
-        return {one.body["external_id"]: one.body["task"] for one in found}
 
     async def with_present_labels(self, task: Task) -> Task:
         """Return a task with labels as they are called now."""

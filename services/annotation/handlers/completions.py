@@ -181,6 +181,7 @@ class Completions:
             before.task.text, len(before.task.pages), replace(sent, relations=()), encoding, _FIELD
         )
         await self._catalog.check_content(project, checked, _FIELD)
+        checks = await self._catalog.config_checks(project) if "relations" in fields else None
 
         def step(one: Completion, now: int) -> tuple[Completion, EventType]:
             merged = merged_content(
@@ -192,6 +193,9 @@ class Completions:
                 encoding,
                 _FIELD,
             )
+            if checks is not None:
+                # Only now it is known what they join; what was not sent is not judged.
+                checks.check(replace(merged, choices=()), table, _FIELD)
             changed_lead = lead_time if "lead_time_seconds" in paths else one.lead_time
             return completion_state.edit(one, table.content(merged), changed_lead, now)
 

@@ -33,16 +33,18 @@ from services.annotation.tasks import (
 from services.annotation.transfer.orders import ImportOrder
 from services.common.validate import check_line
 
+_STARS = "ground truth: a task has one at most: the first one keeps its star."
 _REVIEWED = frozenset({CompletionState.ACCEPTED, CompletionState.REJECTED})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Built:
-    """A task to store, the event of each of its completions, and its predictions."""
+    """A task to store, the event of each of its completions, its predictions, and what to note."""
 
     task: Task
     events: tuple[EventType, ...]
     predictions: tuple[Prediction, ...]
+    notes: tuple[str, ...] = ()
 
 
 def build(
@@ -109,7 +111,12 @@ def build(
         extra=extra,
     )
     check_task_size(task.text, task.completions)
-    return Built(task=task, events=tuple(event for _, event in made), predictions=predictions)
+    return Built(
+        task=task,
+        events=tuple(event for _, event in made),
+        predictions=predictions,
+        notes=() if completions == tuple(one for one, _ in made) else (_STARS,),
+    )
 
 
 def _content(

@@ -72,7 +72,7 @@ class Checking:
             except InvalidArgumentError as error:
                 self.report.refuse(refusal(record.line, error))
                 continue
-            for note in record.notes:
+            for note in (*record.notes, *built.notes):
                 self.report.warn(record.line, note)
             await self._keep(Item(line=record.line, built=built))
 
