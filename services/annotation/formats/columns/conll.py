@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import BinaryIO
@@ -26,6 +25,7 @@ from services.annotation.formats.columns.rows import (
     head_of,
     task_of,
 )
+from services.annotation.formats.line_writer import LineWriter
 from services.annotation.formats.records import (
     ExportItem,
     ReadOptions,
@@ -69,27 +69,17 @@ def writer(options: WriteOptions) -> Writer:
     return Writer(options)
 
 
-class Writer:
+class Writer(LineWriter):
     """Writes tokens and tags; see `services.annotation.formats.records.Writer`."""
-
-    wants_predictions = False
 
     def __init__(self, options: WriteOptions) -> None:
         """Write by these options; the default is IOB2 and tabs."""
-        self.omitted: Counter[str] = Counter()
+        super().__init__()
         self._scheme = options.scheme
         self._separator = checked_separator(options.separator) or "\t"
         self._group = ""
         self._documents = 0
         self._begun = False
-
-    def begin(self) -> bytes:
-        """Return what comes before the first task."""
-        return b""
-
-    def end(self) -> bytes:
-        """Return what comes behind the last task."""
-        return b""
 
     def add(self, item: ExportItem) -> bytes:
         """Return a task with an empty line behind; a text that is not annotated has no place."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
@@ -21,6 +20,7 @@ from services.annotation.formats.columns.rows import (
     check_token,
     task_of,
 )
+from services.annotation.formats.line_writer import LineWriter
 from services.annotation.formats.records import (
     ExportItem,
     ReadOptions,
@@ -58,22 +58,8 @@ def writer(options: WriteOptions) -> Writer:  # noqa: ARG001 - the format leaves
     return Writer()
 
 
-class Writer:
+class Writer(LineWriter):
     """Writes both levels; see `services.annotation.formats.records.Writer`."""
-
-    wants_predictions = False
-
-    def __init__(self) -> None:
-        """Begin a file."""
-        self.omitted: Counter[str] = Counter()
-
-    def begin(self) -> bytes:
-        """Return what comes before the first task."""
-        return b""
-
-    def end(self) -> bytes:
-        """Return what comes behind the last task."""
-        return b""
 
     def add(self, item: ExportItem) -> bytes:
         """Return a task with an empty line behind; a text that is not annotated has no place."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 from typing import BinaryIO
@@ -23,6 +22,7 @@ from services.annotation.formats.columns.rows import (
     head_of,
     task_of,
 )
+from services.annotation.formats.line_writer import LineWriter
 from services.annotation.formats.lines import Line, lines
 from services.annotation.formats.records import (
     ExportItem,
@@ -72,24 +72,14 @@ def writer(options: WriteOptions) -> Writer:
     return Writer(options)
 
 
-class Writer:
+class Writer(LineWriter):
     """Writes a sentence per line; see `services.annotation.formats.records.Writer`."""
-
-    wants_predictions = False
 
     def __init__(self, options: WriteOptions) -> None:
         """Write tags in the scheme of the options, by default IOB2."""
-        self.omitted: Counter[str] = Counter()
+        super().__init__()
         self._scheme = options.scheme
         self._begun = False
-
-    def begin(self) -> bytes:
-        """Return what comes before the first task."""
-        return b""
-
-    def end(self) -> bytes:
-        """Return what comes behind the last task."""
-        return b""
 
     def add(self, item: ExportItem) -> bytes:
         """Return a task as one line; a text that is not annotated has no place."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from services.annotation.content import Content, Direction, Relation, Span
 from services.annotation.formats.json_building import has_other_extra, own_extra
 from services.annotation.formats.json_fields import to_json
+from services.annotation.formats.line_writer import LineWriter
 from services.annotation.formats.losses import count_task
 from services.annotation.formats.records import ExportItem, WriteOptions, Writer
 from services.common.offsets import OffsetEncoding, from_code_points
@@ -21,21 +21,13 @@ def writer(options: WriteOptions) -> Writer:
     return _DoccanoWriter(options)
 
 
-class _DoccanoWriter:
+class _DoccanoWriter(LineWriter):
     """Writes a text per line with the chosen annotation."""
 
-    wants_predictions = False
-
     def __init__(self, options: WriteOptions) -> None:
-        self.omitted: Counter[str] = Counter()
+        super().__init__()
         self._encoding = options.encoding or OffsetEncoding.CODE_POINT
         self._choices_name = options.choices_name
-
-    def begin(self) -> bytes:
-        return b""
-
-    def end(self) -> bytes:
-        return b""
 
     def add(self, item: ExportItem) -> bytes:
         task = item.task

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from services.annotation.content import Content, Region, Relation, Span, Word
 from services.annotation.domain import Completion, CompletionState, Prediction, prediction_name
 from services.annotation.formats.json_fields import to_json
 from services.annotation.formats.jsonl.times import to_rfc3339
+from services.annotation.formats.line_writer import LineWriter
 from services.annotation.formats.records import ExportItem, WriteOptions, Writer
 from services.common.offsets import OffsetEncoding, from_code_points
 
@@ -22,7 +22,7 @@ def writer(options: WriteOptions) -> Writer:
     return _JsonlWriter(options.encoding or OffsetEncoding.CODE_POINT)
 
 
-class _JsonlWriter:
+class _JsonlWriter(LineWriter):
     """Writes a task per line.
 
     One handed-in annotation stands on the line itself, where other tools find its spans; drafts,
@@ -32,14 +32,8 @@ class _JsonlWriter:
     wants_predictions = True
 
     def __init__(self, encoding: OffsetEncoding) -> None:
-        self.omitted: Counter[str] = Counter()
+        super().__init__()
         self._encoding = encoding
-
-    def begin(self) -> bytes:
-        return b""
-
-    def end(self) -> bytes:
-        return b""
 
     def add(self, item: ExportItem) -> bytes:
         task = item.task

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from services.annotation.formats.line_writer import LineWriter
 from services.annotation.formats.lines import Line, lines
 from services.annotation.formats.losses import count_id
 from services.annotation.formats.plain.classes import classes_of, classified
@@ -44,24 +44,14 @@ def writer(options: WriteOptions) -> Writer:
     return Writer(options)
 
 
-class Writer:
+class Writer(LineWriter):
     """Writes one text per line; see `services.annotation.formats.records.Writer`."""
-
-    wants_predictions = False
 
     def __init__(self, options: WriteOptions) -> None:
         """Write the choices that the options name."""
-        self.omitted: Counter[str] = Counter()
+        super().__init__()
         self._name = options.choices_name
         self._begun = False
-
-    def begin(self) -> bytes:
-        """Return what comes before the first task."""
-        return b""
-
-    def end(self) -> bytes:
-        """Return what comes behind the last task."""
-        return b""
 
     def add(self, item: ExportItem) -> bytes:
         """Return a task as one line."""

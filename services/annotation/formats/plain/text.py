@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import codecs
-from collections import Counter
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from services.annotation.formats.line_writer import LineWriter
 from services.annotation.formats.lines import lines
 from services.annotation.formats.losses import count_id, count_task
 from services.annotation.formats.records import (
@@ -55,23 +55,13 @@ def writer(options: WriteOptions) -> Writer:  # noqa: ARG001 - the format leaves
     return Writer()
 
 
-class Writer:
+class Writer(LineWriter):
     """Writes one text per line; see `services.annotation.formats.records.Writer`."""
-
-    wants_predictions = False
 
     def __init__(self) -> None:
         """Begin a file."""
-        self.omitted: Counter[str] = Counter()
+        super().__init__()
         self._begun = False
-
-    def begin(self) -> bytes:
-        """Return what comes before the first task."""
-        return b""
-
-    def end(self) -> bytes:
-        """Return what comes behind the last task."""
-        return b""
 
     def add(self, item: ExportItem) -> bytes:
         """Return a text as one line."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from services.annotation.formats.json_building import (
     own_extra,
 )
 from services.annotation.formats.json_fields import to_json
+from services.annotation.formats.line_writer import LineWriter
 from services.annotation.formats.losses import count_task
 from services.annotation.formats.records import ExportItem, WriteOptions, Writer
 from services.annotation.formats.spacy_.cats import write_cats
@@ -28,21 +28,13 @@ def writer(options: WriteOptions) -> Writer:
     return _ProdigyWriter(options)
 
 
-class _ProdigyWriter:
+class _ProdigyWriter(LineWriter):
     """Writes a task per line; what an import kept of its example is written back."""
 
-    wants_predictions = False
-
     def __init__(self, options: WriteOptions) -> None:
-        self.omitted: Counter[str] = Counter()
+        super().__init__()
         self._encoding = options.encoding or OffsetEncoding.CODE_POINT
         self._choices_name = options.choices_name
-
-    def begin(self) -> bytes:
-        return b""
-
-    def end(self) -> bytes:
-        return b""
 
     def add(self, item: ExportItem) -> bytes:
         task, chosen = item.task, item.chosen
