@@ -58,6 +58,11 @@ def check_id(id: str) -> str:
     return id
 
 
+# Keys that were found good: there are few, but for those that users choose.
+_good_keys: set[str] = set()
+_MAX_GOOD_KEYS = 10_000
+
+
 def check_collections(collections: Sequence[Collection]) -> None:
     """Raise ValueError when a declaration is not usable: bad or repeated names."""
     for collection in collections:
@@ -100,12 +105,14 @@ def checked(value: Any, depth: int = MAX_DEPTH) -> Any:
         # This is most of the work of a bulk insert: what documents mostly hold takes no call.
         copy = {}
         for key, item in value.items():
-            if type(key) is not str or "\0" in key:
-                raise ValueError(f"not a document key: {key!r}")
-            if not key.isascii():
-                _check_text(key)
+            if type(key) is not str or key not in _good_keys:
+                _check_key(key)
             kind = type(item)
-            if (kind is str and item.isascii()) or item is None or kind is bool:
+            if kind is str:
+                if not item.isascii():
+                    _check_text(item)
+                copy[key] = item
+            elif item is None or kind is bool or (kind is int and item in _INT64):
                 copy[key] = item
             else:
                 copy[key] = checked(item, depth - 1)
@@ -113,11 +120,21 @@ def checked(value: Any, depth: int = MAX_DEPTH) -> Any:
     if kind is list:
         if depth == 0:
             raise ValueError(_TOO_DEEP)
+        if not value:
+            return []
         return [
             item if type(item) is str and item.isascii() else checked(item, depth - 1)
             for item in value
         ]
     return _checked_leaf(value, kind)
+
+
+def _check_key(key: object) -> None:
+    if type(key) is not str or "\0" in key:
+        raise ValueError(f"not a document key: {key!r}")
+    _check_text(key)
+    if len(_good_keys) < _MAX_GOOD_KEYS:
+        _good_keys.add(key)
 
 
 def _checked_leaf(value: Any, kind: type) -> Any:
