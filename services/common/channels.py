@@ -151,7 +151,10 @@ def _translate(peer_name: str, received: ReceivedError) -> SpanloopError:
             violations=received.violations,
             retry_after=received.retry_after,
         )
-    if received.code is grpc.StatusCode.DEADLINE_EXCEEDED and current_call().remaining() == 0.0:
+    # Without a reason it is gRPC itself that failed, which it may do as INTERNAL when the deadline
+    # passes while a stream sends.
+    by_grpc = received.code is grpc.StatusCode.DEADLINE_EXCEEDED or received.reason is None
+    if by_grpc and current_call().remaining() == 0.0:
         return deadline_exceeded()
     if received.code in _AWAY:
         _log.warning("peer_unavailable", peer=peer_name, code=received.code.name)

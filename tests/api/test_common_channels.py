@@ -4,6 +4,7 @@ import asyncio
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -85,6 +86,19 @@ async def test_request_id_and_deadline_of_the_outer_call_go_on(tmp_path: Path) -
             said = (await client.call("unary_unary", "who")).split()
             assert said[1] != "outer-id"
             assert 55 < float(said[3]) < 61
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.DEADLINE_EXCEEDED])
+def test_whatever_grpc_says_behind_the_deadline_is_that(code: grpc.StatusCode) -> None:
+    def fail() -> None:
+        with peer_errors("echo"):
+            raise aio.AioRpcError(code, aio.Metadata(), aio.Metadata())
+
+    with calling(call(deadline=time.monotonic() - 1)), pytest.raises(DeadlineExceededError):
+        fail()
+    with calling(call(deadline=time.monotonic() + 60)), pytest.raises(SpanloopError) as caught:
+        fail()
+    assert not isinstance(caught.value, DeadlineExceededError)
 
 
 async def test_trace_is_continued_on_both_sides(
