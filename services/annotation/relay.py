@@ -114,10 +114,7 @@ class Relay:
 
         Should it fail or be cancelled, the journal is found by a later sweep.
         """
-        async with self._publishing:
-            while self._queue:  # written earlier
-                await self._publish_queue()
-            await self._append(bulk.project, bulk.events)
+        await self.publish_events(bulk.project, bulk.events)
         await self._store.delete(JOURNALS, bulk.journal)
 
     async def sweep(self) -> None:

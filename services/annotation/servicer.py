@@ -535,13 +535,14 @@ class AnnotationServicer(annotation_service_pb2_grpc.AnnotationServiceServicer):
     ) -> AsyncIterator[pb.WatchEventsResponse]:
         project = project_of(request.parent)
         await self._enter("WatchEvents", project)
-        async for told in self._do.events.watch(project, request.resume_token):
-            # Who is removed while the stream is open hears nothing more.
+        async for some in self._do.events.watch(project, request.resume_token):
+            # Who was removed before these were read hears none of them.
             await self._enter("WatchEvents", project)
-            if told.event is None:
-                yield pb.WatchEventsResponse(heartbeat=told.token)
-            else:
-                yield pb.WatchEventsResponse(event=basic.event_message(told.event, told.token))
+            for told in some:
+                if told.event is None:
+                    yield pb.WatchEventsResponse(heartbeat=told.token)
+                else:
+                    yield pb.WatchEventsResponse(event=basic.event_message(told.event, told.token))
 
 
 def _message(annotated: Annotated, encoding: OffsetEncoding) -> completion_pb2.Completion:

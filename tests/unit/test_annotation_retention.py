@@ -67,7 +67,7 @@ async def test_what_is_forgotten_and_what_stays(tmp_path: Path) -> None:
         events = Events(Catalog(), streams, Signal(), poll_seconds=0.01, heartbeat_seconds=0.01)
 
         async def first(token: str) -> int:
-            async for told in events.watch("p", token):
+            async for told, *_ in events.watch("p", token):
                 return told.event.sequence if told.event else 0
             return -1
 

@@ -17,8 +17,8 @@ from uuid import uuid4
 import typer
 
 from spanloop import Endpoints
+from spanloop._types.choice import words_of
 from spanloop.cli._checkout import find_checkout, service_command
-from spanloop.cli._choices import names_of
 from spanloop.cli._output import note, print_json, print_table
 from spanloop.cli._session import AsJson, Context, session_of
 from spanloop.client import Client
@@ -56,7 +56,7 @@ class Checked:
 @app.command("list")
 def list_() -> None:
     """List the formats."""
-    print_table(["format"], ((name,) for name in names_of(TaskFormat)))
+    print_table(["format"], ((name,) for name in words_of(TaskFormat)))
     note("docs/formats has a page on each.")
 
 

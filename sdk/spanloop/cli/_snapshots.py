@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from spanloop.cli._choices import names_of, one_of
+from spanloop._types.choice import words_of
+from spanloop.cli._choices import one_of
 from spanloop.cli._filters import (
     Labels,
     NoTags,
@@ -238,7 +239,7 @@ def export(
 
 def _splits(found: Snapshot) -> str:
     counts = found.example_counts
-    return ", ".join(f"{counts.get(split, 0)} {split}" for split in names_of(Split))
+    return ", ".join(f"{counts.get(split, 0)} {split}" for split in words_of(Split))
 
 
 def _row(found: Snapshot) -> tuple[object, ...]:

@@ -194,7 +194,7 @@ class Completions:
                 _FIELD,
             )
             if checks is not None:
-                # Only now it is known what they join; what was not sent is not judged.
+                # Only now it is known what they join; the choices that were sent are judged above.
                 checks.check(replace(merged, choices=()), table, _FIELD)
             changed_lead = lead_time if "lead_time_seconds" in paths else one.lead_time
             return completion_state.edit(one, table.content(merged), changed_lead, now)

@@ -47,8 +47,8 @@ class Events:
         self._poll = poll_seconds
         self._heartbeat = heartbeat_seconds
 
-    async def watch(self, project: str, resume_token: str) -> AsyncIterator[Told]:
-        """Yield all events behind the token, then new ones as they happen; never ends by itself.
+    async def watch(self, project: str, resume_token: str) -> AsyncIterator[list[Told]]:
+        """Yield all events behind the token, some at a time, then new ones; never ends by itself.
 
         Raises:
             OutOfRangeError: RESUME_TOKEN_INVALID: the token is not one of this stream;
@@ -67,15 +67,14 @@ class Events:
         quiet_since = time.monotonic()
         while True:
             events = await self._streams.read(project, after=after, limit=_PAGE)
-            for event in events:
-                after = event.sequence
-                yield Told(event=event, token=token_of(found, after))
             if events:
+                after = events[-1].sequence
+                yield [Told(event=one, token=token_of(found, one.sequence)) for one in events]
                 quiet_since = time.monotonic()
                 continue
             left = quiet_since + self._heartbeat - time.monotonic()
             if left <= 0:
-                yield Told(event=None, token=token_of(found, after))
+                yield [Told(event=None, token=token_of(found, after))]
                 quiet_since = time.monotonic()
                 continue
             seen = await self._signal.wait(project, seen, min(left, self._poll))

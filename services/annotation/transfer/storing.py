@@ -10,6 +10,7 @@ from services.annotation.formats.records import ParsedTask, Record, Refused, ref
 from services.annotation.handlers.catalog import Catalog
 from services.annotation.handlers.predictions import Predictions, prediction_id
 from services.annotation.handlers.tasks import new_task_document
+from services.annotation.labels.table import LabelTable
 from services.annotation.resources import NewDocument, Resources
 from services.annotation.schema import TASKS
 from services.annotation.transfer.atomic import Transaction
@@ -57,17 +58,21 @@ class Checking:
 
     async def take(self, records: Iterable[Record]) -> None:
         """Take the next texts of the file."""
-        checks = await self.catalog.config_checks(self.order.project)
+        project = self.order.project
+        checks = await self.catalog.config_checks(project)
         for record in records:
             if isinstance(record, Refused):
                 self.report.refuse(record)
                 continue
             try:
-                refused = await self._check_labels(record)
-                if refused is not None:
-                    self.report.refuse(refused)
+                table = await self.catalog.labels.table(project)
+                wanted = self._missing_labels(record, table)
+                if wanted and not self.order.create_labels:
+                    self.report.refuse(_unknown_label(record, wanted[0]))
                     continue
-                table = await self.catalog.labels.table(self.order.project)
+                if wanted:
+                    await self.missing(wanted)
+                    table = await self.catalog.labels.table(project)
                 built = build(record, self.order, self.resources, table, checks)
             except InvalidArgumentError as error:
                 self.report.refuse(refusal(record.line, error))
@@ -137,27 +142,11 @@ class Checking:
         if len(self._batch) >= self._batch_tasks or self._bytes >= _BATCH_BYTES:
             await self.flush()
 
-    async def _check_labels(self, record: ParsedTask) -> Refused | None:
-        """Make the record's labels exist, or return why it is refused."""
+    def _missing_labels(self, record: ParsedTask, table: LabelTable) -> list[str]:
+        """Return the record's labels that the project does not have, in the file's order."""
         if not record.labels or self.order.ignore_completions:
-            return None
-        table = await self.catalog.labels.table(self.order.project)
-        missing = table.missing(record.labels)
-        if not missing:
-            return None
-        wanted = [label for label in record.labels if label in missing]
-        if self.order.create_labels:
-            await self.missing(wanted)
-            return None
-        label = wanted[0]
-        line, place = record.labels[label]
-        return Refused(
-            line=line,
-            reason=Reason.LABEL_UNKNOWN,
-            field=place,
-            message=f"{place}: the project has no label {label!r}: create it first, or let the "
-            "import create labels.",
-        )
+            return []
+        return [label for label in record.labels if table.get(label) is None]
 
 
 class Storing(Checking):
@@ -228,3 +217,14 @@ def _of_known(same: Sequence[Built], known: Mapping[str, Task]) -> list[Predicti
         if (task := known.get(one.task.external_id)) is not None
         for prediction in one.predictions
     ]
+
+
+def _unknown_label(record: ParsedTask, label: str) -> Refused:
+    line, place = record.labels[label]
+    return Refused(
+        line=line,
+        reason=Reason.LABEL_UNKNOWN,
+        field=place,
+        message=f"{place}: the project has no label {label!r}: create it first, or let the "
+        "import create labels.",
+    )
