@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 from itertools import islice
@@ -10,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from spanloop.cli._output import to_json
 from spanloop.cli._session import AsJson, Context, Project, session_of
 
 
@@ -33,7 +33,7 @@ def events(
     with session_of(context).client() as client:
         for event in islice(client.watch_events(project, resume_token=after), limit):
             if as_json:
-                line = json.dumps(dataclasses.asdict(event), default=str, ensure_ascii=False)
+                line = json.dumps(to_json(event), ensure_ascii=False)
             else:
                 said = (event.sequence, event.time, event.actor, event.type, event.resource)
                 line = "\t".join(map(str, said))
