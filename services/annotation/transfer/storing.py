@@ -146,7 +146,8 @@ class Checking:
         """Return the record's labels that the project does not have, in the file's order."""
         if not record.labels or self.order.ignore_completions:
             return []
-        return [label for label in record.labels if table.get(label) is None]
+        missing = table.missing(record.labels)
+        return [label for label in record.labels if label in missing]
 
 
 class Storing(Checking):
