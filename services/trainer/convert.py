@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 from services.common.errors import invalid_field
 from services.common.times import to_timestamp
@@ -11,10 +13,14 @@ from services.trainer.domain import (
     Failure,
     FailureReason,
     LogLine,
+    ModelType,
     Parameters,
+    Resources,
     SpanMetrics,
     SplitEvaluation,
     TrainingJob,
+    TrainingSource,
+    Transfer,
 )
 from services.trainer.handlers import WatchItem
 from services.trainer.job_state import JobState
@@ -40,6 +46,24 @@ _REASONS = {
     FailureReason.TRUNK_UNAVAILABLE: training_job_pb2.TRAINING_FAILURE_REASON_TRUNK_UNAVAILABLE,
     FailureReason.PEER_FAILED: training_job_pb2.TRAINING_FAILURE_REASON_PEER_FAILED,
     FailureReason.INTERNAL: training_job_pb2.TRAINING_FAILURE_REASON_INTERNAL,
+    FailureReason.TOO_FEW_COMPLETIONS: training_job_pb2.TRAINING_FAILURE_REASON_TOO_FEW_COMPLETIONS,
+    FailureReason.CONTRADICTORY_ANNOTATIONS: (
+        training_job_pb2.TRAINING_FAILURE_REASON_CONTRADICTORY_ANNOTATIONS
+    ),
+    FailureReason.SCRIPT_FAILED: training_job_pb2.TRAINING_FAILURE_REASON_SCRIPT_FAILED,
+}
+_TYPES = {
+    ModelType.NER: evaluation_pb2.MODEL_TYPE_NER,
+    ModelType.CLASSIFICATION: evaluation_pb2.MODEL_TYPE_CLASSIFICATION,
+    ModelType.ASSERTION: evaluation_pb2.MODEL_TYPE_ASSERTION,
+}
+_TYPES_IN: Mapping[int, ModelType] = {
+    evaluation_pb2.MODEL_TYPE_UNSPECIFIED: ModelType.NER,
+    **{number: kind for kind, number in _TYPES.items()},
+}
+_SOURCES = {
+    TrainingSource.MANUAL: training_job_pb2.TRAINING_SOURCE_MANUAL,
+    TrainingSource.ACTIVE_LEARNING: training_job_pb2.TRAINING_SOURCE_ACTIVE_LEARNING,
 }
 _SPLITS = {
     "train": evaluation_pb2.SPLIT_TRAIN,
@@ -54,14 +78,46 @@ _ZERO_IS_DEFAULT = (
     "batch_words",
     "width",
     "max_length",
+    "batch_words_start",
+    "batch_growth",
+)
+
+# What a caller may send back from an answer; it does not make another request.
+_OUTPUT_ONLY: tuple[Any, ...] = (
+    "name",
+    "state",
+    "attempt",
+    "cancel_requested",
+    "progress",
+    "epochs",
+    "evaluation",
+    "model_version",
+    "failure",
+    "warnings",
+    "timings",
+    "worker",
+    "etag",
+    "create_time",
+    "start_time",
+    "end_time",
+    "waiting_reason",
+    "source",
+    "group",
+    "deployment",
+    "example_counts",
 )
 
 
 def job_in(message: training_job_pb2.TrainingJob) -> TrainingJob:
     """Return a job with the fields that a caller may set."""
-    known = (evaluation_pb2.MODEL_TYPE_UNSPECIFIED, evaluation_pb2.MODEL_TYPE_NER)
-    if message.model_type not in known:
-        raise invalid_field("training_job.model_type", "must be MODEL_TYPE_NER.")
+    if message.model_type not in _TYPES_IN:
+        raise invalid_field("training_job.model_type", "is not a model type.")
+    transfer = None
+    if message.HasField("transfer"):
+        transfer = Transfer(
+            model_version=message.transfer.model_version,
+            include_base_labels=message.transfer.include_base_labels,
+        )
     return TrainingJob(
         project="",
         id="",
@@ -70,19 +126,26 @@ def job_in(message: training_job_pb2.TrainingJob) -> TrainingJob:
         base_model_version=message.base_model_version,
         parameters=_parameters_in(message.parameters),
         trunk_source=message.trunk_source,
+        model_type=_TYPES_IN[message.model_type],
+        control=message.control,
+        engine=message.engine or "ladder",
+        transfer=transfer,
+        resources=Resources(
+            cpu=message.resources.cpu,
+            gpu=message.resources.gpu,
+            memory_bytes=message.resources.memory_bytes,
+        ),
+        deploy=message.deploy,
+        script=message.script,
     )
 
 
 def fingerprint_in(message: training_job_pb2.TrainingJob) -> bytes:
     """Return the canonical bytes of what a caller asked for."""
-    asked = training_job_pb2.TrainingJob(
-        snapshot=message.snapshot,
-        model_type=message.model_type,
-        labels=message.labels,
-        base_model_version=message.base_model_version,
-        parameters=message.parameters if message.HasField("parameters") else None,
-        trunk_source=message.trunk_source,
-    )
+    asked = training_job_pb2.TrainingJob()
+    asked.CopyFrom(message)
+    for name in _OUTPUT_ONLY:
+        asked.ClearField(name)
     return bytes(asked.SerializeToString(deterministic=True))
 
 
@@ -103,7 +166,7 @@ def job_out(job: TrainingJob) -> training_job_pb2.TrainingJob:
     message = training_job_pb2.TrainingJob(
         name=job.name,
         snapshot=job.snapshot,
-        model_type=evaluation_pb2.MODEL_TYPE_NER,
+        model_type=_TYPES[job.model_type],
         labels=job.labels,
         base_model_version=job.base_model_version,
         parameters=_parameters_out(job.parameters),
@@ -129,10 +192,30 @@ def job_out(job: TrainingJob) -> training_job_pb2.TrainingJob:
         ),
         worker=job.lease.worker,
         etag=job.etag,
+        control=job.control,
+        engine=job.engine,
+        resources=training_job_pb2.TrainingResources(
+            cpu=job.resources.cpu,
+            gpu=job.resources.gpu,
+            memory_bytes=job.resources.memory_bytes,
+        ),
+        waiting_reason=job.waiting_reason if job.state is JobState.WAITING else "",
+        source=_SOURCES[job.source],
+        group=job.group,
+        deploy=job.deploy,
+        example_counts=job.example_counts,
+        script=job.script,
         create_time=to_timestamp(job.create_time),
     )
     if job.evaluation:
         message.evaluation.CopyFrom(evaluation_out(job.evaluation))
+    if job.transfer is not None:
+        message.transfer.model_version = job.transfer.model_version
+        message.transfer.include_base_labels = job.transfer.include_base_labels
+    if job.deployment is not None:
+        message.deployment.deployed = job.deployment.deployed
+        message.deployment.deployment_revision = job.deployment.deployment_revision
+        message.deployment.message = job.deployment.message
     if job.failure is not None:
         message.failure.CopyFrom(_failure_out(job.failure))
     if job.start_time:
@@ -179,28 +262,18 @@ def watch_out(item: WatchItem) -> trainer_service_pb2.WatchTrainingJobResponse:
 
 
 def _parameters_in(message: training_job_pb2.TrainingParameters) -> Parameters:
-    given: dict[str, int | float] = {
+    given: dict[str, Any] = {
         field.name: value
         for field, value in message.ListFields()
         if value or field.name not in _ZERO_IS_DEFAULT
     }
-    return Parameters(**given)  # type: ignore[arg-type]  # each field's type is the message's
+    given["engine_options"] = dict(message.engine_options)
+    return Parameters(**given)
 
 
 def _parameters_out(parameters: Parameters) -> training_job_pb2.TrainingParameters:
-    return training_job_pb2.TrainingParameters(
-        epochs=parameters.epochs,
-        patience=parameters.patience,
-        learning_rate=parameters.learning_rate,
-        weight_decay=parameters.weight_decay,
-        dropout=parameters.dropout,
-        tap_dropout=parameters.tap_dropout,
-        batch_words=parameters.batch_words,
-        width=parameters.width,
-        context=parameters.context,
-        seed=parameters.seed,
-        max_length=parameters.max_length,
-    )
+    given = {name: value for name, value in asdict(parameters).items() if value is not None}
+    return training_job_pb2.TrainingParameters(**given)
 
 
 def _epoch_out(epoch: EpochMetrics) -> training_job_pb2.EpochMetrics:

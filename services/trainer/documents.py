@@ -12,16 +12,21 @@ from typing import Any
 
 from services.common.store.port import Collection, Document, Index, Stored
 from services.trainer.domain import (
+    DeploymentOutcome,
     EpochMetrics,
     Failure,
     FailureReason,
     Lease,
+    ModelType,
     Parameters,
     Progress,
+    Resources,
     SpanMetrics,
     SplitEvaluation,
     Timings,
     TrainingJob,
+    TrainingSource,
+    Transfer,
 )
 from services.trainer.job_state import JobState
 
@@ -50,9 +55,20 @@ def job_document(job: TrainingJob) -> Document:
         "snapshot": job.snapshot,
         "labels": list(job.labels),
         "base_model_version": job.base_model_version,
-        "parameters": asdict(job.parameters),
+        "parameters": _parameters_value(job.parameters),
         "trunk_source": job.trunk_source,
-        "model_type": job.model_type,
+        "model_type": job.model_type.value,
+        "control": job.control,
+        "engine": job.engine,
+        "transfer": job.transfer and asdict(job.transfer),
+        "resources": asdict(job.resources),
+        "waiting_reason": job.waiting_reason,
+        "source": job.source.value,
+        "group": job.group,
+        "deploy": job.deploy,
+        "deployment": job.deployment and asdict(job.deployment),
+        "example_counts": dict(job.example_counts),
+        "script": job.script,
         "state": job.state.value,
         "attempt": job.attempt,
         "cancel_requested": job.cancel_requested,
@@ -84,9 +100,21 @@ def job_of(stored: Stored) -> TrainingJob:
         snapshot=body["snapshot"],
         labels=tuple(body["labels"]),
         base_model_version=body["base_model_version"],
-        parameters=Parameters(**body["parameters"]),
+        parameters=_parameters(body["parameters"]),
         trunk_source=body["trunk_source"],
-        model_type=body["model_type"],
+        model_type=ModelType(body["model_type"]),
+        # Jobs of the first release have none of these.
+        control=body.get("control", ""),
+        engine=body.get("engine", "ladder"),
+        transfer=Transfer(**transfer) if (transfer := body.get("transfer")) else None,
+        resources=Resources(**body.get("resources", {})),
+        waiting_reason=body.get("waiting_reason", ""),
+        source=TrainingSource(body.get("source", TrainingSource.MANUAL)),
+        group=body.get("group", ""),
+        deploy=body.get("deploy", False),
+        deployment=DeploymentOutcome(**outcome) if (outcome := body.get("deployment")) else None,
+        example_counts=body.get("example_counts", {}),
+        script=body.get("script", ""),
         state=JobState(body["state"]),
         attempt=body["attempt"],
         cancel_requested=body["cancel_requested"],
@@ -105,6 +133,14 @@ def job_of(stored: Stored) -> TrainingJob:
         start_time=body["start_time"],
         end_time=body["end_time"],
     )
+
+
+def _parameters_value(parameters: Parameters) -> Document:
+    return {**asdict(parameters), "engine_options": list(parameters.engine_options.items())}
+
+
+def _parameters(value: Document) -> Parameters:
+    return Parameters(**{**value, "engine_options": dict(value.get("engine_options", ()))})
 
 
 def failure_value(failure: Failure | None) -> Document | None:

@@ -23,6 +23,24 @@ class FailureReason(StrEnum):
     TRUNK_UNAVAILABLE = "TRUNK_UNAVAILABLE"
     PEER_FAILED = "PEER_FAILED"
     INTERNAL = "INTERNAL"
+    TOO_FEW_COMPLETIONS = "TOO_FEW_COMPLETIONS"
+    CONTRADICTORY_ANNOTATIONS = "CONTRADICTORY_ANNOTATIONS"
+    SCRIPT_FAILED = "SCRIPT_FAILED"
+
+
+class ModelType(StrEnum):
+    """What is trained; values as in names of model versions."""
+
+    NER = "ner"
+    CLASSIFICATION = "classification"
+    ASSERTION = "assertion"
+
+
+class TrainingSource(StrEnum):
+    """What made a job."""
+
+    MANUAL = "MANUAL"
+    ACTIVE_LEARNING = "ACTIVE_LEARNING"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +75,39 @@ class Parameters:
     context: int | None = None
     seed: int | None = None
     max_length: int | None = None
+    stride: int | None = None
+    validation_split: float | None = None
+    learning_rate_decay: float | None = None
+    batch_words_start: int | None = None
+    batch_growth: float | None = None
+    weight_averaging: float | None = None
+    engine_options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transfer:
+    """Start from the weights of another version of the same trunk."""
+
+    model_version: str
+    include_base_labels: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What a job takes of a worker, or what a worker has; 0: the engine's default."""
+
+    cpu: int = 0
+    gpu: int = 0
+    memory_bytes: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentOutcome:
+    """What became of deploying after training."""
+
+    deployed: bool
+    deployment_revision: int = 0
+    message: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +199,20 @@ class TrainingJob:
     base_model_version: str = ""
     parameters: Parameters = field(default_factory=Parameters)
     trunk_source: str
-    model_type: str = "ner"
+    model_type: ModelType = ModelType.NER
+    control: str = ""
+    """For a classification: name of the `Choices` control."""
+    engine: str = "ladder"
+    transfer: Transfer | None = None
+    resources: Resources = field(default_factory=Resources)
+    waiting_reason: str = ""
+    source: TrainingSource = TrainingSource.MANUAL
+    group: str = ""
+    """The group's resource name."""
+    deploy: bool = False
+    deployment: DeploymentOutcome | None = None
+    example_counts: Mapping[str, int] = field(default_factory=dict)
+    script: str = ""
     state: JobState = JobState.WAITING
     attempt: int = 0
     cancel_requested: bool = False

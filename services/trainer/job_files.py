@@ -25,11 +25,21 @@ class JobFilesError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """One text, its gold spans (start, end, label; half-open code points) and its split."""
+    """One text with what was annotated in it.
+
+    Attributes:
+        text: The text.
+        spans: Gold spans: start, end (half-open code points), label.
+        split: ``train``, ``dev`` or ``test``.
+        choices: Chosen values: control, value.
+        assertions: Spans with a status: start, end, status.
+    """
 
     text: str
     spans: tuple[tuple[int, int, str], ...]
     split: str
+    choices: tuple[tuple[str, str], ...] = ()
+    assertions: tuple[tuple[int, int, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +53,13 @@ class JobSpec:
         trunks_folder: Exported trunks by digest, shared between jobs.
         trunk_folder: The exported trunk to use; empty: export `trunk_source` into `trunks_folder`.
         trunk_source: Where the trunk comes from.
-        labels: The labels to train.
+        labels: The labels to train; for a classification the values, for an assertion the
+            statuses.
+        model_type: ``ner``, ``classification`` or ``assertion``.
+        control: For a classification: name of the `Choices` control.
+        multiple: For a classification: several values may be chosen at once.
+        engine: Name of the engine.
+        use_gpu: Whether the job was given a GPU.
         parameters: Those that were given; the engine's defaults hold for the rest.
         lineage: Goes into the adapters' manifests.
         threads: Threads to compute with; 0: all cores.
@@ -57,7 +73,12 @@ class JobSpec:
     trunk_folder: str = ""
     trunk_source: str
     labels: tuple[str, ...]
-    parameters: Mapping[str, int | float] = field(default_factory=dict)
+    model_type: str = "ner"
+    control: str = ""
+    multiple: bool = False
+    engine: str = "ladder"
+    use_gpu: bool = False
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     lineage: Mapping[str, Any] = field(default_factory=dict)
     threads: int = 0
     providers: str = "auto"
@@ -112,7 +133,7 @@ class JobFolder:
 
     def write_examples(self, examples: Iterable[Example]) -> None:
         """Store the snapshot's examples."""
-        lines = (json.dumps({"text": e.text, "spans": e.spans, "split": e.split}) for e in examples)
+        lines = (json.dumps(asdict(example)) for example in examples)
         write_whole(self.examples_path, "".join(f"{line}\n" for line in lines).encode())
 
     def read_examples(self) -> Iterator[Example]:
@@ -124,6 +145,8 @@ class JobFolder:
                     text=entry["text"],
                     spans=tuple((start, end, label) for start, end, label in entry["spans"]),
                     split=entry["split"],
+                    choices=tuple((control, value) for control, value in entry["choices"]),
+                    assertions=tuple((s, e, status) for s, e, status in entry["assertions"]),
                 )
 
     def write_spec(self, spec: JobSpec) -> None:

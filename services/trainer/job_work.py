@@ -158,8 +158,13 @@ class JobWork:
             trunk_folder="" if trunk is None else str(trunk),
             trunk_source=job.trunk_source,
             labels=tuple(labels),
+            model_type=job.model_type.value,
+            control=job.control,
+            engine=job.engine,
             parameters={
-                name: value for name, value in asdict(job.parameters).items() if value is not None
+                name: value
+                for name, value in asdict(job.parameters).items()
+                if value is not None and name != "engine_options"
             },
             # Only what follows from the inputs: equal inputs give equal adapters, digest and all.
             lineage={"snapshot_content_hash": snapshot.content_hash},

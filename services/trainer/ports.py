@@ -48,7 +48,8 @@ class NewVersion:
 
     Attributes:
         project: The project's id.
-        model_type: ``ner``.
+        model_type: ``ner``, ``classification`` or ``assertion``.
+        control: For a classification: name of the `Choices` control.
         adapters: By label: digest.
         evaluation: Quality on the snapshot's splits.
         snapshot: The snapshot's name.
@@ -56,6 +57,8 @@ class NewVersion:
         training_job: The job's name.
         code_version: Version of the trainer.
         request_id: Makes repeats return the first version.
+        parameters: What it was trained with, canonical JSON.
+        replace_newest: Take the place of the newest version.
     """
 
     project: str
@@ -67,6 +70,9 @@ class NewVersion:
     training_job: str
     code_version: str
     request_id: str
+    control: str = ""
+    parameters: str = ""
+    replace_newest: bool = False
 
 
 class AnnotationPeer(Protocol):

@@ -102,7 +102,8 @@ class Publisher:
     ) -> RegisteredVersion:
         version = NewVersion(
             project=job.project,
-            model_type=job.model_type,
+            model_type=job.model_type.value,
+            control=job.control,
             adapters=adapters,
             evaluation=result.evaluation,
             snapshot=job.snapshot,

@@ -36,10 +36,19 @@ class Cancelled(Exception):  # noqa: N818 - the requested end of a run, not an e
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """One text with its gold spans: (start, end, label), half-open code points."""
+    """One text with what was annotated in it.
+
+    Attributes:
+        text: The text.
+        spans: Gold spans: start, end (half-open code points), label.
+        choices: Chosen values of the control that is trained.
+        assertions: Spans with a status: start, end, status.
+    """
 
     text: str
     spans: Sequence[tuple[int, int, str]] = ()
+    choices: Sequence[str] = ()
+    assertions: Sequence[tuple[int, int, str]] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +60,12 @@ class TrainRequest:
         dev: Examples that decide when to stop and fit the bias; may be empty (see
             ``LadderParams.held_out``).
         test: Examples that are only evaluated; may be empty.
-        labels: One adapter is trained for each; sorted by the engine.
+        labels: One adapter is trained for each; sorted by the engine. For a classification the
+            values of its control, for an assertion the statuses: one adapter is trained for all.
+        model_type: ``ner``, ``classification`` or ``assertion``.
+        control: For a classification: name of the `Choices` control, the key of its adapter. An
+            assertion's key is ``assertion``.
+        multiple: For a classification: several values may be chosen at once.
         trunk_folder: An exported trunk: ``manifest.json``, ``model.onnx``, ``tokenizer.json``.
         work_dir: Belongs to this run: its checkpoint lies here, and a second call with the same
             request resumes from it.
@@ -68,6 +82,9 @@ class TrainRequest:
     trunk_folder: Path
     work_dir: Path
     cache_dir: Path
+    model_type: str = "ner"
+    control: str = ""
+    multiple: bool = False
     dev: Sequence[Example] = ()
     test: Sequence[Example] = ()
     params: LadderParams = field(default_factory=LadderParams)

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from spanloop.common.v1 import text_pb2 as spanloop_dot_common_dot_v1_dot_text__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'spanloop/annotation/v1/prediction.proto\x12\x16spanloop.annotation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dspanloop/common/v1/text.proto\"\xdc\x03\n\nPrediction\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04task\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\t\x12\x42\n\x08\x61\x64\x61pters\x18\x04 \x03(\x0b\x32\x30.spanloop.annotation.v1.Prediction.AdaptersEntry\x12M\n\x0emodel_versions\x18\x05 \x03(\x0b\x32\x35.spanloop.annotation.v1.Prediction.ModelVersionsEntry\x12-\n\x05spans\x18\x06 \x03(\x0b\x32\x1e.spanloop.common.v1.ScoredSpan\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x07\x63hoices\x18\x08 \x03(\x0b\x32$.spanloop.annotation.v1.ScoredChoice\x12\r\n\x05\x65xtra\x18\t \x01(\t\x1a/\n\rAdaptersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x34\n\x12ModelVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\":\n\x0cScoredChoice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'spanloop/annotation/v1/prediction.proto\x12\x16spanloop.annotation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dspanloop/common/v1/text.proto\"\xf4\x06\n\nPrediction\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04task\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\t\x12\x42\n\x08\x61\x64\x61pters\x18\x04 \x03(\x0b\x32\x30.spanloop.annotation.v1.Prediction.AdaptersEntry\x12M\n\x0emodel_versions\x18\x05 \x03(\x0b\x32\x35.spanloop.annotation.v1.Prediction.ModelVersionsEntry\x12-\n\x05spans\x18\x06 \x03(\x0b\x32\x1e.spanloop.common.v1.ScoredSpan\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x07\x63hoices\x18\x08 \x03(\x0b\x32$.spanloop.annotation.v1.ScoredChoice\x12\r\n\x05\x65xtra\x18\t \x01(\t\x12O\n\x0f\x63hoice_adapters\x18\n \x03(\x0b\x32\x36.spanloop.annotation.v1.Prediction.ChoiceAdaptersEntry\x12Z\n\x15\x63hoice_model_versions\x18\x0b \x03(\x0b\x32;.spanloop.annotation.v1.Prediction.ChoiceModelVersionsEntry\x12\x19\n\x11\x61ssertion_adapter\x18\x0c \x01(\t\x12\x1f\n\x17\x61ssertion_model_version\x18\r \x01(\t\x12:\n\x07signals\x18\x0e \x01(\x0b\x32).spanloop.annotation.v1.PredictionSignals\x1a/\n\rAdaptersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x34\n\x12ModelVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x35\n\x13\x43hoiceAdaptersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a:\n\x18\x43hoiceModelVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"w\n\x11PredictionSignals\x12\x18\n\x10least_confidence\x18\x01 \x01(\x01\x12\x0e\n\x06margin\x18\x02 \x01(\x01\x12\x0f\n\x07\x65ntropy\x18\x03 \x01(\x01\x12\x11\n\tembedding\x18\x04 \x01(\x0c\x12\x14\n\x0ctrunk_digest\x18\x05 \x01(\t\":\n\x0cScoredChoice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,12 +37,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PREDICTION_ADAPTERSENTRY']._serialized_options = b'8\001'
   _globals['_PREDICTION_MODELVERSIONSENTRY']._loaded_options = None
   _globals['_PREDICTION_MODELVERSIONSENTRY']._serialized_options = b'8\001'
+  _globals['_PREDICTION_CHOICEADAPTERSENTRY']._loaded_options = None
+  _globals['_PREDICTION_CHOICEADAPTERSENTRY']._serialized_options = b'8\001'
+  _globals['_PREDICTION_CHOICEMODELVERSIONSENTRY']._loaded_options = None
+  _globals['_PREDICTION_CHOICEMODELVERSIONSENTRY']._serialized_options = b'8\001'
   _globals['_PREDICTION']._serialized_start=132
-  _globals['_PREDICTION']._serialized_end=608
-  _globals['_PREDICTION_ADAPTERSENTRY']._serialized_start=507
-  _globals['_PREDICTION_ADAPTERSENTRY']._serialized_end=554
-  _globals['_PREDICTION_MODELVERSIONSENTRY']._serialized_start=556
-  _globals['_PREDICTION_MODELVERSIONSENTRY']._serialized_end=608
-  _globals['_SCOREDCHOICE']._serialized_start=610
-  _globals['_SCOREDCHOICE']._serialized_end=668
+  _globals['_PREDICTION']._serialized_end=1016
+  _globals['_PREDICTION_ADAPTERSENTRY']._serialized_start=800
+  _globals['_PREDICTION_ADAPTERSENTRY']._serialized_end=847
+  _globals['_PREDICTION_MODELVERSIONSENTRY']._serialized_start=849
+  _globals['_PREDICTION_MODELVERSIONSENTRY']._serialized_end=901
+  _globals['_PREDICTION_CHOICEADAPTERSENTRY']._serialized_start=903
+  _globals['_PREDICTION_CHOICEADAPTERSENTRY']._serialized_end=956
+  _globals['_PREDICTION_CHOICEMODELVERSIONSENTRY']._serialized_start=958
+  _globals['_PREDICTION_CHOICEMODELVERSIONSENTRY']._serialized_end=1016
+  _globals['_PREDICTIONSIGNALS']._serialized_start=1018
+  _globals['_PREDICTIONSIGNALS']._serialized_end=1137
+  _globals['_SCOREDCHOICE']._serialized_start=1139
+  _globals['_SCOREDCHOICE']._serialized_end=1197
 # @@protoc_insertion_point(module_scope)

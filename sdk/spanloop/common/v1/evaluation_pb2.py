@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#spanloop/common/v1/evaluation.proto\x12\x12spanloop.common.v1\"q\n\x0bSpanMetrics\x12\x11\n\tprecision\x18\x01 \x01(\x01\x12\x0e\n\x06recall\x18\x02 \x01(\x01\x12\n\n\x02\x66\x31\x18\x03 \x01(\x01\x12\x0f\n\x07support\x18\x04 \x01(\x03\x12\x11\n\tpredicted\x18\x05 \x01(\x03\x12\x0f\n\x07\x63orrect\x18\x06 \x01(\x03\"\xbb\x02\n\x0fSplitEvaluation\x12(\n\x05split\x18\x01 \x01(\x0e\x32\x19.spanloop.common.v1.Split\x12?\n\x06labels\x18\x02 \x03(\x0b\x32/.spanloop.common.v1.SplitEvaluation.LabelsEntry\x12.\n\x05micro\x18\x03 \x01(\x0b\x32\x1f.spanloop.common.v1.SpanMetrics\x12.\n\x05macro\x18\x04 \x01(\x0b\x32\x1f.spanloop.common.v1.SpanMetrics\x12\r\n\x05texts\x18\x05 \x01(\x03\x1aN\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.spanloop.common.v1.SpanMetrics:\x02\x38\x01\"G\n\x10\x45valuationReport\x12\x33\n\x06splits\x18\x01 \x03(\x0b\x32#.spanloop.common.v1.SplitEvaluation*N\n\x05Split\x12\x15\n\x11SPLIT_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSPLIT_TRAIN\x10\x01\x12\r\n\tSPLIT_DEV\x10\x02\x12\x0e\n\nSPLIT_TEST\x10\x03*;\n\tModelType\x12\x1a\n\x16MODEL_TYPE_UNSPECIFIED\x10\x00\x12\x12\n\x0eMODEL_TYPE_NER\x10\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#spanloop/common/v1/evaluation.proto\x12\x12spanloop.common.v1\"q\n\x0bSpanMetrics\x12\x11\n\tprecision\x18\x01 \x01(\x01\x12\x0e\n\x06recall\x18\x02 \x01(\x01\x12\n\n\x02\x66\x31\x18\x03 \x01(\x01\x12\x0f\n\x07support\x18\x04 \x01(\x03\x12\x11\n\tpredicted\x18\x05 \x01(\x03\x12\x0f\n\x07\x63orrect\x18\x06 \x01(\x03\"\xbb\x02\n\x0fSplitEvaluation\x12(\n\x05split\x18\x01 \x01(\x0e\x32\x19.spanloop.common.v1.Split\x12?\n\x06labels\x18\x02 \x03(\x0b\x32/.spanloop.common.v1.SplitEvaluation.LabelsEntry\x12.\n\x05micro\x18\x03 \x01(\x0b\x32\x1f.spanloop.common.v1.SpanMetrics\x12.\n\x05macro\x18\x04 \x01(\x0b\x32\x1f.spanloop.common.v1.SpanMetrics\x12\r\n\x05texts\x18\x05 \x01(\x03\x1aN\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.spanloop.common.v1.SpanMetrics:\x02\x38\x01\"G\n\x10\x45valuationReport\x12\x33\n\x06splits\x18\x01 \x03(\x0b\x32#.spanloop.common.v1.SplitEvaluation*N\n\x05Split\x12\x15\n\x11SPLIT_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSPLIT_TRAIN\x10\x01\x12\r\n\tSPLIT_DEV\x10\x02\x12\x0e\n\nSPLIT_TEST\x10\x03*t\n\tModelType\x12\x1a\n\x16MODEL_TYPE_UNSPECIFIED\x10\x00\x12\x12\n\x0eMODEL_TYPE_NER\x10\x01\x12\x1d\n\x19MODEL_TYPE_CLASSIFICATION\x10\x02\x12\x18\n\x14MODEL_TYPE_ASSERTION\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,7 +36,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SPLIT']._serialized_start=565
   _globals['_SPLIT']._serialized_end=643
   _globals['_MODELTYPE']._serialized_start=645
-  _globals['_MODELTYPE']._serialized_end=704
+  _globals['_MODELTYPE']._serialized_end=761
   _globals['_SPANMETRICS']._serialized_start=59
   _globals['_SPANMETRICS']._serialized_end=172
   _globals['_SPLITEVALUATION']._serialized_start=175

@@ -18,12 +18,16 @@ class ModelType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     MODEL_TYPE_UNSPECIFIED: _ClassVar[ModelType]
     MODEL_TYPE_NER: _ClassVar[ModelType]
+    MODEL_TYPE_CLASSIFICATION: _ClassVar[ModelType]
+    MODEL_TYPE_ASSERTION: _ClassVar[ModelType]
 SPLIT_UNSPECIFIED: Split
 SPLIT_TRAIN: Split
 SPLIT_DEV: Split
 SPLIT_TEST: Split
 MODEL_TYPE_UNSPECIFIED: ModelType
 MODEL_TYPE_NER: ModelType
+MODEL_TYPE_CLASSIFICATION: ModelType
+MODEL_TYPE_ASSERTION: ModelType
 
 class SpanMetrics(_message.Message):
     __slots__ = ("precision", "recall", "f1", "support", "predicted", "correct")

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dspanloop/common/v1/text.proto\x12\x12spanloop.common.v1\"\xf3\x01\n\x04Span\x12\r\n\x05start\x18\x01 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x05\x12\r\n\x05label\x18\x03 \x01(\t\x12\n\n\x02id\x18\x04 \x01(\t\x12\x30\n\tfragments\x18\x05 \x03(\x0b\x32\x1d.spanloop.common.v1.TextRange\x12\x11\n\tassertion\x18\x06 \x01(\t\x12<\n\nattributes\x18\x07 \x03(\x0b\x32(.spanloop.common.v1.Span.AttributesEntry\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\'\n\tTextRange\x12\r\n\x05start\x18\x01 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x05\"F\n\nScoredSpan\x12\r\n\x05start\x18\x01 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x05\x12\r\n\x05label\x18\x03 \x01(\t\x12\r\n\x05score\x18\x04 \x01(\x01*\x9e\x01\n\x12TextOffsetEncoding\x12$\n TEXT_OFFSET_ENCODING_UNSPECIFIED\x10\x00\x12#\n\x1fTEXT_OFFSET_ENCODING_CODE_POINT\x10\x01\x12\x1d\n\x19TEXT_OFFSET_ENCODING_UTF8\x10\x02\x12\x1e\n\x1aTEXT_OFFSET_ENCODING_UTF16\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dspanloop/common/v1/text.proto\x12\x12spanloop.common.v1\"\xf3\x01\n\x04Span\x12\r\n\x05start\x18\x01 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x05\x12\r\n\x05label\x18\x03 \x01(\t\x12\n\n\x02id\x18\x04 \x01(\t\x12\x30\n\tfragments\x18\x05 \x03(\x0b\x32\x1d.spanloop.common.v1.TextRange\x12\x11\n\tassertion\x18\x06 \x01(\t\x12<\n\nattributes\x18\x07 \x03(\x0b\x32(.spanloop.common.v1.Span.AttributesEntry\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\'\n\tTextRange\x12\r\n\x05start\x18\x01 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x05\"r\n\nScoredSpan\x12\r\n\x05start\x18\x01 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x05\x12\r\n\x05label\x18\x03 \x01(\t\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x11\n\tassertion\x18\x05 \x01(\t\x12\x17\n\x0f\x61ssertion_score\x18\x06 \x01(\x01*\x9e\x01\n\x12TextOffsetEncoding\x12$\n TEXT_OFFSET_ENCODING_UNSPECIFIED\x10\x00\x12#\n\x1fTEXT_OFFSET_ENCODING_CODE_POINT\x10\x01\x12\x1d\n\x19TEXT_OFFSET_ENCODING_UTF8\x10\x02\x12\x1e\n\x1aTEXT_OFFSET_ENCODING_UTF16\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,8 +33,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SPAN_ATTRIBUTESENTRY']._loaded_options = None
   _globals['_SPAN_ATTRIBUTESENTRY']._serialized_options = b'8\001'
-  _globals['_TEXTOFFSETENCODING']._serialized_start=413
-  _globals['_TEXTOFFSETENCODING']._serialized_end=571
+  _globals['_TEXTOFFSETENCODING']._serialized_start=457
+  _globals['_TEXTOFFSETENCODING']._serialized_end=615
   _globals['_SPAN']._serialized_start=54
   _globals['_SPAN']._serialized_end=297
   _globals['_SPAN_ATTRIBUTESENTRY']._serialized_start=248
@@ -42,5 +42,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TEXTRANGE']._serialized_start=299
   _globals['_TEXTRANGE']._serialized_end=338
   _globals['_SCOREDSPAN']._serialized_start=340
-  _globals['_SCOREDSPAN']._serialized_end=410
+  _globals['_SCOREDSPAN']._serialized_end=454
 # @@protoc_insertion_point(module_scope)

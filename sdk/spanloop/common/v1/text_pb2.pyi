@@ -52,13 +52,17 @@ class TextRange(_message.Message):
     def __init__(self, start: _Optional[int] = ..., end: _Optional[int] = ...) -> None: ...
 
 class ScoredSpan(_message.Message):
-    __slots__ = ("start", "end", "label", "score")
+    __slots__ = ("start", "end", "label", "score", "assertion", "assertion_score")
     START_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
+    ASSERTION_FIELD_NUMBER: _ClassVar[int]
+    ASSERTION_SCORE_FIELD_NUMBER: _ClassVar[int]
     start: int
     end: int
     label: str
     score: float
-    def __init__(self, start: _Optional[int] = ..., end: _Optional[int] = ..., label: _Optional[str] = ..., score: _Optional[float] = ...) -> None: ...
+    assertion: str
+    assertion_score: float
+    def __init__(self, start: _Optional[int] = ..., end: _Optional[int] = ..., label: _Optional[str] = ..., score: _Optional[float] = ..., assertion: _Optional[str] = ..., assertion_score: _Optional[float] = ...) -> None: ...

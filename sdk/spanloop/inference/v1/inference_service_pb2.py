@@ -28,7 +28,7 @@ from spanloop.inference.v1 import predict_pb2 as spanloop_dot_inference_dot_v1_d
 from spanloop.inference.v1 import serving_state_pb2 as spanloop_dot_inference_dot_v1_dot_serving__state__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-spanloop/inference/v1/inference_service.proto\x12\x15spanloop.inference.v1\x1a\x1dspanloop/common/v1/text.proto\x1a-spanloop/inference/v1/preannotation_job.proto\x1a#spanloop/inference/v1/predict.proto\x1a)spanloop/inference/v1/serving_state.proto\"\xc8\x02\n\x0ePredictRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12\x11\n\tmin_score\x18\x04 \x01(\x01\x12\r\n\x05top_n\x18\x05 \x01(\x05\x12=\n\x04pins\x18\x06 \x03(\x0b\x32/.spanloop.inference.v1.PredictRequest.PinsEntry\x12\x37\n\x0bgranularity\x18\x07 \x01(\x0e\x32\".spanloop.inference.v1.Granularity\x12?\n\x0foffset_encoding\x18\x08 \x01(\x0e\x32&.spanloop.common.v1.TextOffsetEncoding\x1a+\n\tPinsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x84\x01\n\x0fPredictResponse\x12:\n\x0bpredictions\x18\x01 \x03(\x0b\x32%.spanloop.inference.v1.TextPrediction\x12\x35\n\ngeneration\x18\x02 \x01(\x0b\x32!.spanloop.inference.v1.Generation\")\n\x16GetServingStateRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"U\n\x17GetServingStateResponse\x12:\n\rserving_state\x18\x01 \x01(\x0b\x32#.spanloop.inference.v1.ServingState\"\x87\x01\n\x1d\x43reatePreannotationJobRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x42\n\x11preannotation_job\x18\x02 \x01(\x0b\x32\'.spanloop.inference.v1.PreannotationJob\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"d\n\x1e\x43reatePreannotationJobResponse\x12\x42\n\x11preannotation_job\x18\x01 \x01(\x0b\x32\'.spanloop.inference.v1.PreannotationJob\"*\n\x1aGetPreannotationJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"a\n\x1bGetPreannotationJobResponse\x12\x42\n\x11preannotation_job\x18\x01 \x01(\x0b\x32\'.spanloop.inference.v1.PreannotationJob\"U\n\x1cListPreannotationJobsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"}\n\x1dListPreannotationJobsResponse\x12\x43\n\x12preannotation_jobs\x18\x01 \x03(\x0b\x32\'.spanloop.inference.v1.PreannotationJob\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"-\n\x1d\x43\x61ncelPreannotationJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"d\n\x1e\x43\x61ncelPreannotationJobResponse\x12\x42\n\x11preannotation_job\x18\x01 \x01(\x0b\x32\'.spanloop.inference.v1.PreannotationJob\",\n\x1cWatchPreannotationJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xd2\x01\n\x1dWatchPreannotationJobResponse\x12\x44\n\x11preannotation_job\x18\x01 \x01(\x0b\x32\'.spanloop.inference.v1.PreannotationJobH\x00\x12S\n\theartbeat\x18\x02 \x01(\x0b\x32>.spanloop.inference.v1.WatchPreannotationJobResponse.HeartbeatH\x00\x1a\x0b\n\tHeartbeatB\t\n\x07payload2\xf8\x06\n\x10InferenceService\x12X\n\x07Predict\x12%.spanloop.inference.v1.PredictRequest\x1a&.spanloop.inference.v1.PredictResponse\x12p\n\x0fGetServingState\x12-.spanloop.inference.v1.GetServingStateRequest\x1a..spanloop.inference.v1.GetServingStateResponse\x12\x85\x01\n\x16\x43reatePreannotationJob\x12\x34.spanloop.inference.v1.CreatePreannotationJobRequest\x1a\x35.spanloop.inference.v1.CreatePreannotationJobResponse\x12|\n\x13GetPreannotationJob\x12\x31.spanloop.inference.v1.GetPreannotationJobRequest\x1a\x32.spanloop.inference.v1.GetPreannotationJobResponse\x12\x82\x01\n\x15ListPreannotationJobs\x12\x33.spanloop.inference.v1.ListPreannotationJobsRequest\x1a\x34.spanloop.inference.v1.ListPreannotationJobsResponse\x12\x85\x01\n\x16\x43\x61ncelPreannotationJob\x12\x34.spanloop.inference.v1.CancelPreannotationJobRequest\x1a\x35.spanloop.inference.v1.CancelPreannotationJobResponse\x12\x84\x01\n\x15WatchPreannotationJob\x12\x33.spanloop.inference.v1.WatchPreannotationJobRequest\x1a\x34.spanloop.inference.v1.WatchPreannotationJobResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-spanloop/inference/v1/inference_service.proto\x12\x15spanloop.inference.v1\x1a\x1dspanloop/common/v1/text.proto\x1a-spanloop/inference/v1/preannotation_job.proto\x1a#spanloop/inference/v1/predict.proto\x1a)spanloop/inference/v1/serving_state.proto\"\xa7\x03\n\x0ePredictRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12\x11\n\tmin_score\x18\x04 \x01(\x01\x12\r\n\x05top_n\x18\x05 \x01(\x05\x12=\n\x04pins\x18\x06 \x03(\x0b\x32/.spanloop.inference.v1.PredictRequest.PinsEntry\x12\x37\n\x0bgranularity\x18\x07 \x01(\x0e\x32\".spanloop.inference.v1.Granularity\x12?\n\x0foffset_encoding\x18\x08 \x01(\x0e\x32&.spanloop.common.v1.TextOffsetEncoding\x12\x10\n\x08\x63ontrols\x18\t \x03(\t\x12\x36\n\x0bgiven_spans\x18\n \x03(\x0b\x32!.spanloop.inference.v1.GivenSpans\x12\x13\n\x0buncertainty\x18\x0b \x01(\x08\x1a+\n\tPinsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x84\x01\n\x0fPredictResponse\x12:\n\x0bpredictions\x18\x01 \x03(\x0b\x32%.spanloop.inference.v1.TextPrediction\x12\x35\n\ngeneration\x18\x02 \x01(\x0b\x32!.spanloop.inference.v1.Generation\")\n\x16GetServingStateRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"U\n\x17GetServingStateResponse\x12:\n\rserving_state\x18\x01 \x01(\x0b\x32#.spanloop.inference.v1.ServingState\"\x87\x01\n\x1d\x43reatePreannotationJobRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x42\n\x11preannotation_job\x18\x02 \x01(\x0b\x32\'.spanloop.inference.v1.PreannotationJob\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"d\n\x1e\x43reatePreannotationJobResponse\x12\x42\n\x11preannotation_job\x18\x01 \x01(\x0b\x32\'.spanloop.inference.v1.PreannotationJob\"*\n\x1aGetPreannotationJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"a\n\x1bGetPreannotationJobResponse\x12\x42\n\x11preannotation_job\x18\x01 \x01(\x0b\x32\'.spanloop.inference.v1.PreannotationJob\"U\n\x1cListPreannotationJobsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"}\n\x1dListPreannotationJobsResponse\x12\x43\n\x12preannotation_jobs\x18\x01 \x03(\x0b\x32\'.spanloop.inference.v1.PreannotationJob\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"-\n\x1d\x43\x61ncelPreannotationJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"d\n\x1e\x43\x61ncelPreannotationJobResponse\x12\x42\n\x11preannotation_job\x18\x01 \x01(\x0b\x32\'.spanloop.inference.v1.PreannotationJob\",\n\x1cWatchPreannotationJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xd2\x01\n\x1dWatchPreannotationJobResponse\x12\x44\n\x11preannotation_job\x18\x01 \x01(\x0b\x32\'.spanloop.inference.v1.PreannotationJobH\x00\x12S\n\theartbeat\x18\x02 \x01(\x0b\x32>.spanloop.inference.v1.WatchPreannotationJobResponse.HeartbeatH\x00\x1a\x0b\n\tHeartbeatB\t\n\x07payload2\xf8\x06\n\x10InferenceService\x12X\n\x07Predict\x12%.spanloop.inference.v1.PredictRequest\x1a&.spanloop.inference.v1.PredictResponse\x12p\n\x0fGetServingState\x12-.spanloop.inference.v1.GetServingStateRequest\x1a..spanloop.inference.v1.GetServingStateResponse\x12\x85\x01\n\x16\x43reatePreannotationJob\x12\x34.spanloop.inference.v1.CreatePreannotationJobRequest\x1a\x35.spanloop.inference.v1.CreatePreannotationJobResponse\x12|\n\x13GetPreannotationJob\x12\x31.spanloop.inference.v1.GetPreannotationJobRequest\x1a\x32.spanloop.inference.v1.GetPreannotationJobResponse\x12\x82\x01\n\x15ListPreannotationJobs\x12\x33.spanloop.inference.v1.ListPreannotationJobsRequest\x1a\x34.spanloop.inference.v1.ListPreannotationJobsResponse\x12\x85\x01\n\x16\x43\x61ncelPreannotationJob\x12\x34.spanloop.inference.v1.CancelPreannotationJobRequest\x1a\x35.spanloop.inference.v1.CancelPreannotationJobResponse\x12\x84\x01\n\x15WatchPreannotationJob\x12\x33.spanloop.inference.v1.WatchPreannotationJobRequest\x1a\x34.spanloop.inference.v1.WatchPreannotationJobResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,37 +38,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PREDICTREQUEST_PINSENTRY']._loaded_options = None
   _globals['_PREDICTREQUEST_PINSENTRY']._serialized_options = b'8\001'
   _globals['_PREDICTREQUEST']._serialized_start=231
-  _globals['_PREDICTREQUEST']._serialized_end=559
-  _globals['_PREDICTREQUEST_PINSENTRY']._serialized_start=516
-  _globals['_PREDICTREQUEST_PINSENTRY']._serialized_end=559
-  _globals['_PREDICTRESPONSE']._serialized_start=562
-  _globals['_PREDICTRESPONSE']._serialized_end=694
-  _globals['_GETSERVINGSTATEREQUEST']._serialized_start=696
-  _globals['_GETSERVINGSTATEREQUEST']._serialized_end=737
-  _globals['_GETSERVINGSTATERESPONSE']._serialized_start=739
-  _globals['_GETSERVINGSTATERESPONSE']._serialized_end=824
-  _globals['_CREATEPREANNOTATIONJOBREQUEST']._serialized_start=827
-  _globals['_CREATEPREANNOTATIONJOBREQUEST']._serialized_end=962
-  _globals['_CREATEPREANNOTATIONJOBRESPONSE']._serialized_start=964
-  _globals['_CREATEPREANNOTATIONJOBRESPONSE']._serialized_end=1064
-  _globals['_GETPREANNOTATIONJOBREQUEST']._serialized_start=1066
-  _globals['_GETPREANNOTATIONJOBREQUEST']._serialized_end=1108
-  _globals['_GETPREANNOTATIONJOBRESPONSE']._serialized_start=1110
-  _globals['_GETPREANNOTATIONJOBRESPONSE']._serialized_end=1207
-  _globals['_LISTPREANNOTATIONJOBSREQUEST']._serialized_start=1209
-  _globals['_LISTPREANNOTATIONJOBSREQUEST']._serialized_end=1294
-  _globals['_LISTPREANNOTATIONJOBSRESPONSE']._serialized_start=1296
-  _globals['_LISTPREANNOTATIONJOBSRESPONSE']._serialized_end=1421
-  _globals['_CANCELPREANNOTATIONJOBREQUEST']._serialized_start=1423
-  _globals['_CANCELPREANNOTATIONJOBREQUEST']._serialized_end=1468
-  _globals['_CANCELPREANNOTATIONJOBRESPONSE']._serialized_start=1470
-  _globals['_CANCELPREANNOTATIONJOBRESPONSE']._serialized_end=1570
-  _globals['_WATCHPREANNOTATIONJOBREQUEST']._serialized_start=1572
-  _globals['_WATCHPREANNOTATIONJOBREQUEST']._serialized_end=1616
-  _globals['_WATCHPREANNOTATIONJOBRESPONSE']._serialized_start=1619
-  _globals['_WATCHPREANNOTATIONJOBRESPONSE']._serialized_end=1829
-  _globals['_WATCHPREANNOTATIONJOBRESPONSE_HEARTBEAT']._serialized_start=1807
-  _globals['_WATCHPREANNOTATIONJOBRESPONSE_HEARTBEAT']._serialized_end=1818
-  _globals['_INFERENCESERVICE']._serialized_start=1832
-  _globals['_INFERENCESERVICE']._serialized_end=2720
+  _globals['_PREDICTREQUEST']._serialized_end=654
+  _globals['_PREDICTREQUEST_PINSENTRY']._serialized_start=611
+  _globals['_PREDICTREQUEST_PINSENTRY']._serialized_end=654
+  _globals['_PREDICTRESPONSE']._serialized_start=657
+  _globals['_PREDICTRESPONSE']._serialized_end=789
+  _globals['_GETSERVINGSTATEREQUEST']._serialized_start=791
+  _globals['_GETSERVINGSTATEREQUEST']._serialized_end=832
+  _globals['_GETSERVINGSTATERESPONSE']._serialized_start=834
+  _globals['_GETSERVINGSTATERESPONSE']._serialized_end=919
+  _globals['_CREATEPREANNOTATIONJOBREQUEST']._serialized_start=922
+  _globals['_CREATEPREANNOTATIONJOBREQUEST']._serialized_end=1057
+  _globals['_CREATEPREANNOTATIONJOBRESPONSE']._serialized_start=1059
+  _globals['_CREATEPREANNOTATIONJOBRESPONSE']._serialized_end=1159
+  _globals['_GETPREANNOTATIONJOBREQUEST']._serialized_start=1161
+  _globals['_GETPREANNOTATIONJOBREQUEST']._serialized_end=1203
+  _globals['_GETPREANNOTATIONJOBRESPONSE']._serialized_start=1205
+  _globals['_GETPREANNOTATIONJOBRESPONSE']._serialized_end=1302
+  _globals['_LISTPREANNOTATIONJOBSREQUEST']._serialized_start=1304
+  _globals['_LISTPREANNOTATIONJOBSREQUEST']._serialized_end=1389
+  _globals['_LISTPREANNOTATIONJOBSRESPONSE']._serialized_start=1391
+  _globals['_LISTPREANNOTATIONJOBSRESPONSE']._serialized_end=1516
+  _globals['_CANCELPREANNOTATIONJOBREQUEST']._serialized_start=1518
+  _globals['_CANCELPREANNOTATIONJOBREQUEST']._serialized_end=1563
+  _globals['_CANCELPREANNOTATIONJOBRESPONSE']._serialized_start=1565
+  _globals['_CANCELPREANNOTATIONJOBRESPONSE']._serialized_end=1665
+  _globals['_WATCHPREANNOTATIONJOBREQUEST']._serialized_start=1667
+  _globals['_WATCHPREANNOTATIONJOBREQUEST']._serialized_end=1711
+  _globals['_WATCHPREANNOTATIONJOBRESPONSE']._serialized_start=1714
+  _globals['_WATCHPREANNOTATIONJOBRESPONSE']._serialized_end=1924
+  _globals['_WATCHPREANNOTATIONJOBRESPONSE_HEARTBEAT']._serialized_start=1902
+  _globals['_WATCHPREANNOTATIONJOBRESPONSE_HEARTBEAT']._serialized_end=1913
+  _globals['_INFERENCESERVICE']._serialized_start=1927
+  _globals['_INFERENCESERVICE']._serialized_end=2815
 # @@protoc_insertion_point(module_scope)

@@ -11,7 +11,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class PredictRequest(_message.Message):
-    __slots__ = ("project", "texts", "labels", "min_score", "top_n", "pins", "granularity", "offset_encoding")
+    __slots__ = ("project", "texts", "labels", "min_score", "top_n", "pins", "granularity", "offset_encoding", "controls", "given_spans", "uncertainty")
     class PinsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -27,6 +27,9 @@ class PredictRequest(_message.Message):
     PINS_FIELD_NUMBER: _ClassVar[int]
     GRANULARITY_FIELD_NUMBER: _ClassVar[int]
     OFFSET_ENCODING_FIELD_NUMBER: _ClassVar[int]
+    CONTROLS_FIELD_NUMBER: _ClassVar[int]
+    GIVEN_SPANS_FIELD_NUMBER: _ClassVar[int]
+    UNCERTAINTY_FIELD_NUMBER: _ClassVar[int]
     project: str
     texts: _containers.RepeatedScalarFieldContainer[str]
     labels: _containers.RepeatedScalarFieldContainer[str]
@@ -35,7 +38,10 @@ class PredictRequest(_message.Message):
     pins: _containers.ScalarMap[str, str]
     granularity: _predict_pb2.Granularity
     offset_encoding: _text_pb2.TextOffsetEncoding
-    def __init__(self, project: _Optional[str] = ..., texts: _Optional[_Iterable[str]] = ..., labels: _Optional[_Iterable[str]] = ..., min_score: _Optional[float] = ..., top_n: _Optional[int] = ..., pins: _Optional[_Mapping[str, str]] = ..., granularity: _Optional[_Union[_predict_pb2.Granularity, str]] = ..., offset_encoding: _Optional[_Union[_text_pb2.TextOffsetEncoding, str]] = ...) -> None: ...
+    controls: _containers.RepeatedScalarFieldContainer[str]
+    given_spans: _containers.RepeatedCompositeFieldContainer[_predict_pb2.GivenSpans]
+    uncertainty: bool
+    def __init__(self, project: _Optional[str] = ..., texts: _Optional[_Iterable[str]] = ..., labels: _Optional[_Iterable[str]] = ..., min_score: _Optional[float] = ..., top_n: _Optional[int] = ..., pins: _Optional[_Mapping[str, str]] = ..., granularity: _Optional[_Union[_predict_pb2.Granularity, str]] = ..., offset_encoding: _Optional[_Union[_text_pb2.TextOffsetEncoding, str]] = ..., controls: _Optional[_Iterable[str]] = ..., given_spans: _Optional[_Iterable[_Union[_predict_pb2.GivenSpans, _Mapping]]] = ..., uncertainty: _Optional[bool] = ...) -> None: ...
 
 class PredictResponse(_message.Message):
     __slots__ = ("predictions", "generation")

@@ -24,8 +24,15 @@ GENERATION_STATE_DRAINING: GenerationState
 GENERATION_STATE_ERROR: GenerationState
 
 class LoadedGeneration(_message.Message):
-    __slots__ = ("name", "state", "deployment_revision", "model_versions", "trunk_digest", "resident_bytes", "active_requests", "error_message", "load_seconds", "ready_time")
+    __slots__ = ("name", "state", "deployment_revision", "model_versions", "trunk_digest", "resident_bytes", "active_requests", "error_message", "load_seconds", "ready_time", "choice_model_versions", "assertion_model_version")
     class ModelVersionsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class ChoiceModelVersionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -42,6 +49,8 @@ class LoadedGeneration(_message.Message):
     ERROR_MESSAGE_FIELD_NUMBER: _ClassVar[int]
     LOAD_SECONDS_FIELD_NUMBER: _ClassVar[int]
     READY_TIME_FIELD_NUMBER: _ClassVar[int]
+    CHOICE_MODEL_VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    ASSERTION_MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     name: str
     state: GenerationState
     deployment_revision: int
@@ -52,7 +61,9 @@ class LoadedGeneration(_message.Message):
     error_message: str
     load_seconds: float
     ready_time: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[GenerationState, str]] = ..., deployment_revision: _Optional[int] = ..., model_versions: _Optional[_Mapping[str, str]] = ..., trunk_digest: _Optional[str] = ..., resident_bytes: _Optional[int] = ..., active_requests: _Optional[int] = ..., error_message: _Optional[str] = ..., load_seconds: _Optional[float] = ..., ready_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    choice_model_versions: _containers.ScalarMap[str, str]
+    assertion_model_version: str
+    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[GenerationState, str]] = ..., deployment_revision: _Optional[int] = ..., model_versions: _Optional[_Mapping[str, str]] = ..., trunk_digest: _Optional[str] = ..., resident_bytes: _Optional[int] = ..., active_requests: _Optional[int] = ..., error_message: _Optional[str] = ..., load_seconds: _Optional[float] = ..., ready_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., choice_model_versions: _Optional[_Mapping[str, str]] = ..., assertion_model_version: _Optional[str] = ...) -> None: ...
 
 class ServingState(_message.Message):
     __slots__ = ("generations", "execution_provider", "registry_connected")

@@ -1,6 +1,7 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from spanloop.common.v1 import evaluation_pb2 as _evaluation_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -20,7 +21,7 @@ DEPLOYMENT_ACTION_DEPLOY: DeploymentAction
 DEPLOYMENT_ACTION_ROLLBACK: DeploymentAction
 
 class DeployedModel(_message.Message):
-    __slots__ = ("model_version", "trunk_digest", "adapters")
+    __slots__ = ("model_version", "trunk_digest", "adapters", "model_type", "control")
     class AdaptersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -31,10 +32,14 @@ class DeployedModel(_message.Message):
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     TRUNK_DIGEST_FIELD_NUMBER: _ClassVar[int]
     ADAPTERS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_TYPE_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_FIELD_NUMBER: _ClassVar[int]
     model_version: str
     trunk_digest: str
     adapters: _containers.ScalarMap[str, str]
-    def __init__(self, model_version: _Optional[str] = ..., trunk_digest: _Optional[str] = ..., adapters: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    model_type: _evaluation_pb2.ModelType
+    control: str
+    def __init__(self, model_version: _Optional[str] = ..., trunk_digest: _Optional[str] = ..., adapters: _Optional[_Mapping[str, str]] = ..., model_type: _Optional[_Union[_evaluation_pb2.ModelType, str]] = ..., control: _Optional[str] = ...) -> None: ...
 
 class Deployment(_message.Message):
     __slots__ = ("name", "revision", "models", "action", "restored_revision", "etag", "create_time")

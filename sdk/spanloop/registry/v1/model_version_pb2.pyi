@@ -35,19 +35,21 @@ class ParityReport(_message.Message):
     def __init__(self, max_abs_diff: _Optional[float] = ..., texts: _Optional[int] = ..., span_mismatches: _Optional[int] = ...) -> None: ...
 
 class Lineage(_message.Message):
-    __slots__ = ("snapshot", "snapshot_content_hash", "training_job", "code_version")
+    __slots__ = ("snapshot", "snapshot_content_hash", "training_job", "code_version", "parameters")
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_CONTENT_HASH_FIELD_NUMBER: _ClassVar[int]
     TRAINING_JOB_FIELD_NUMBER: _ClassVar[int]
     CODE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     snapshot: str
     snapshot_content_hash: str
     training_job: str
     code_version: str
-    def __init__(self, snapshot: _Optional[str] = ..., snapshot_content_hash: _Optional[str] = ..., training_job: _Optional[str] = ..., code_version: _Optional[str] = ...) -> None: ...
+    parameters: str
+    def __init__(self, snapshot: _Optional[str] = ..., snapshot_content_hash: _Optional[str] = ..., training_job: _Optional[str] = ..., code_version: _Optional[str] = ..., parameters: _Optional[str] = ...) -> None: ...
 
 class ModelVersion(_message.Message):
-    __slots__ = ("name", "number", "model_type", "adapters", "trunk_digest", "evaluation", "lineage", "state", "failure_message", "parity", "etag", "create_time")
+    __slots__ = ("name", "number", "model_type", "adapters", "trunk_digest", "evaluation", "lineage", "state", "failure_message", "parity", "etag", "create_time", "control", "replacement", "replaced_by")
     class AdaptersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -67,6 +69,9 @@ class ModelVersion(_message.Message):
     PARITY_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_FIELD_NUMBER: _ClassVar[int]
+    REPLACEMENT_FIELD_NUMBER: _ClassVar[int]
+    REPLACED_BY_FIELD_NUMBER: _ClassVar[int]
     name: str
     number: int
     model_type: _evaluation_pb2.ModelType
@@ -79,4 +84,7 @@ class ModelVersion(_message.Message):
     parity: ParityReport
     etag: str
     create_time: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., number: _Optional[int] = ..., model_type: _Optional[_Union[_evaluation_pb2.ModelType, str]] = ..., adapters: _Optional[_Mapping[str, str]] = ..., trunk_digest: _Optional[str] = ..., evaluation: _Optional[_Union[_evaluation_pb2.EvaluationReport, _Mapping]] = ..., lineage: _Optional[_Union[Lineage, _Mapping]] = ..., state: _Optional[_Union[ModelVersionState, str]] = ..., failure_message: _Optional[str] = ..., parity: _Optional[_Union[ParityReport, _Mapping]] = ..., etag: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    control: str
+    replacement: int
+    replaced_by: str
+    def __init__(self, name: _Optional[str] = ..., number: _Optional[int] = ..., model_type: _Optional[_Union[_evaluation_pb2.ModelType, str]] = ..., adapters: _Optional[_Mapping[str, str]] = ..., trunk_digest: _Optional[str] = ..., evaluation: _Optional[_Union[_evaluation_pb2.EvaluationReport, _Mapping]] = ..., lineage: _Optional[_Union[Lineage, _Mapping]] = ..., state: _Optional[_Union[ModelVersionState, str]] = ..., failure_message: _Optional[str] = ..., parity: _Optional[_Union[ParityReport, _Mapping]] = ..., etag: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., control: _Optional[str] = ..., replacement: _Optional[int] = ..., replaced_by: _Optional[str] = ...) -> None: ...

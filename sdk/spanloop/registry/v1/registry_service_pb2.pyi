@@ -1,3 +1,4 @@
+from spanloop.common.v1 import evaluation_pb2 as _evaluation_pb2
 from spanloop.registry.v1 import adapter_pb2 as _adapter_pb2
 from spanloop.registry.v1 import deployment_pb2 as _deployment_pb2
 from spanloop.registry.v1 import model_version_pb2 as _model_version_pb2
@@ -105,14 +106,16 @@ class GetAdapterResponse(_message.Message):
     def __init__(self, adapter: _Optional[_Union[_adapter_pb2.Adapter, _Mapping]] = ...) -> None: ...
 
 class CreateModelVersionRequest(_message.Message):
-    __slots__ = ("parent", "model_version", "request_id")
+    __slots__ = ("parent", "model_version", "request_id", "replace_newest")
     PARENT_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    REPLACE_NEWEST_FIELD_NUMBER: _ClassVar[int]
     parent: str
     model_version: _model_version_pb2.ModelVersion
     request_id: str
-    def __init__(self, parent: _Optional[str] = ..., model_version: _Optional[_Union[_model_version_pb2.ModelVersion, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
+    replace_newest: bool
+    def __init__(self, parent: _Optional[str] = ..., model_version: _Optional[_Union[_model_version_pb2.ModelVersion, _Mapping]] = ..., request_id: _Optional[str] = ..., replace_newest: _Optional[bool] = ...) -> None: ...
 
 class CreateModelVersionResponse(_message.Message):
     __slots__ = ("model_version",)
@@ -161,16 +164,22 @@ class GetModelVersionResponse(_message.Message):
     def __init__(self, model_version: _Optional[_Union[_model_version_pb2.ModelVersion, _Mapping]] = ...) -> None: ...
 
 class ListModelVersionsRequest(_message.Message):
-    __slots__ = ("parent", "page_size", "page_token", "states")
+    __slots__ = ("parent", "page_size", "page_token", "states", "model_type", "control", "show_replaced")
     PARENT_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     STATES_FIELD_NUMBER: _ClassVar[int]
+    MODEL_TYPE_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_FIELD_NUMBER: _ClassVar[int]
+    SHOW_REPLACED_FIELD_NUMBER: _ClassVar[int]
     parent: str
     page_size: int
     page_token: str
     states: _containers.RepeatedScalarFieldContainer[_model_version_pb2.ModelVersionState]
-    def __init__(self, parent: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., states: _Optional[_Iterable[_Union[_model_version_pb2.ModelVersionState, str]]] = ...) -> None: ...
+    model_type: _evaluation_pb2.ModelType
+    control: str
+    show_replaced: bool
+    def __init__(self, parent: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., states: _Optional[_Iterable[_Union[_model_version_pb2.ModelVersionState, str]]] = ..., model_type: _Optional[_Union[_evaluation_pb2.ModelType, str]] = ..., control: _Optional[str] = ..., show_replaced: _Optional[bool] = ...) -> None: ...
 
 class ListModelVersionsResponse(_message.Message):
     __slots__ = ("model_versions", "next_page_token")

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from spanloop.trainer.v1 import training_job_pb2 as spanloop_dot_trainer_dot_v1_dot_training__job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)spanloop/trainer/v1/trainer_service.proto\x12\x13spanloop.trainer.v1\x1a&spanloop/trainer/v1/training_job.proto\"v\n\x18\x43reateTrainingJobRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x36\n\x0ctraining_job\x18\x02 \x01(\x0b\x32 .spanloop.trainer.v1.TrainingJob\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"S\n\x19\x43reateTrainingJobResponse\x12\x36\n\x0ctraining_job\x18\x01 \x01(\x0b\x32 .spanloop.trainer.v1.TrainingJob\"%\n\x15GetTrainingJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"P\n\x16GetTrainingJobResponse\x12\x36\n\x0ctraining_job\x18\x01 \x01(\x0b\x32 .spanloop.trainer.v1.TrainingJob\"\x87\x01\n\x17ListTrainingJobsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x35\n\x06states\x18\x04 \x03(\x0e\x32%.spanloop.trainer.v1.TrainingJobState\"l\n\x18ListTrainingJobsResponse\x12\x37\n\rtraining_jobs\x18\x01 \x03(\x0b\x32 .spanloop.trainer.v1.TrainingJob\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"(\n\x18\x43\x61ncelTrainingJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"S\n\x19\x43\x61ncelTrainingJobResponse\x12\x36\n\x0ctraining_job\x18\x01 \x01(\x0b\x32 .spanloop.trainer.v1.TrainingJob\"=\n\x17WatchTrainingJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0cresume_token\x18\x02 \x01(\t\"\x8a\x02\n\x18WatchTrainingJobResponse\x12\x38\n\x0ctraining_job\x18\x01 \x01(\x0b\x32 .spanloop.trainer.v1.TrainingJobH\x00\x12\x38\n\x08log_line\x18\x02 \x01(\x0b\x32$.spanloop.trainer.v1.TrainingLogLineH\x00\x12L\n\theartbeat\x18\x03 \x01(\x0b\x32\x37.spanloop.trainer.v1.WatchTrainingJobResponse.HeartbeatH\x00\x12\x14\n\x0cresume_token\x18\x04 \x01(\t\x1a\x0b\n\tHeartbeatB\t\n\x07payload2\xc7\x04\n\x0eTrainerService\x12r\n\x11\x43reateTrainingJob\x12-.spanloop.trainer.v1.CreateTrainingJobRequest\x1a..spanloop.trainer.v1.CreateTrainingJobResponse\x12i\n\x0eGetTrainingJob\x12*.spanloop.trainer.v1.GetTrainingJobRequest\x1a+.spanloop.trainer.v1.GetTrainingJobResponse\x12o\n\x10ListTrainingJobs\x12,.spanloop.trainer.v1.ListTrainingJobsRequest\x1a-.spanloop.trainer.v1.ListTrainingJobsResponse\x12r\n\x11\x43\x61ncelTrainingJob\x12-.spanloop.trainer.v1.CancelTrainingJobRequest\x1a..spanloop.trainer.v1.CancelTrainingJobResponse\x12q\n\x10WatchTrainingJob\x12,.spanloop.trainer.v1.WatchTrainingJobRequest\x1a-.spanloop.trainer.v1.WatchTrainingJobResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)spanloop/trainer/v1/trainer_service.proto\x12\x13spanloop.trainer.v1\x1a&spanloop/trainer/v1/training_job.proto\"v\n\x18\x43reateTrainingJobRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x36\n\x0ctraining_job\x18\x02 \x01(\x0b\x32 .spanloop.trainer.v1.TrainingJob\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"S\n\x19\x43reateTrainingJobResponse\x12\x36\n\x0ctraining_job\x18\x01 \x01(\x0b\x32 .spanloop.trainer.v1.TrainingJob\"%\n\x15GetTrainingJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"P\n\x16GetTrainingJobResponse\x12\x36\n\x0ctraining_job\x18\x01 \x01(\x0b\x32 .spanloop.trainer.v1.TrainingJob\"\xbc\x01\n\x17ListTrainingJobsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x35\n\x06states\x18\x04 \x03(\x0e\x32%.spanloop.trainer.v1.TrainingJobState\x12\x33\n\x06source\x18\x05 \x01(\x0e\x32#.spanloop.trainer.v1.TrainingSource\"l\n\x18ListTrainingJobsResponse\x12\x37\n\rtraining_jobs\x18\x01 \x03(\x0b\x32 .spanloop.trainer.v1.TrainingJob\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"(\n\x18\x43\x61ncelTrainingJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"S\n\x19\x43\x61ncelTrainingJobResponse\x12\x36\n\x0ctraining_job\x18\x01 \x01(\x0b\x32 .spanloop.trainer.v1.TrainingJob\"=\n\x17WatchTrainingJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0cresume_token\x18\x02 \x01(\t\"\x8a\x02\n\x18WatchTrainingJobResponse\x12\x38\n\x0ctraining_job\x18\x01 \x01(\x0b\x32 .spanloop.trainer.v1.TrainingJobH\x00\x12\x38\n\x08log_line\x18\x02 \x01(\x0b\x32$.spanloop.trainer.v1.TrainingLogLineH\x00\x12L\n\theartbeat\x18\x03 \x01(\x0b\x32\x37.spanloop.trainer.v1.WatchTrainingJobResponse.HeartbeatH\x00\x12\x14\n\x0cresume_token\x18\x04 \x01(\t\x1a\x0b\n\tHeartbeatB\t\n\x07payload2\xc7\x04\n\x0eTrainerService\x12r\n\x11\x43reateTrainingJob\x12-.spanloop.trainer.v1.CreateTrainingJobRequest\x1a..spanloop.trainer.v1.CreateTrainingJobResponse\x12i\n\x0eGetTrainingJob\x12*.spanloop.trainer.v1.GetTrainingJobRequest\x1a+.spanloop.trainer.v1.GetTrainingJobResponse\x12o\n\x10ListTrainingJobs\x12,.spanloop.trainer.v1.ListTrainingJobsRequest\x1a-.spanloop.trainer.v1.ListTrainingJobsResponse\x12r\n\x11\x43\x61ncelTrainingJob\x12-.spanloop.trainer.v1.CancelTrainingJobRequest\x1a..spanloop.trainer.v1.CancelTrainingJobResponse\x12q\n\x10WatchTrainingJob\x12,.spanloop.trainer.v1.WatchTrainingJobRequest\x1a-.spanloop.trainer.v1.WatchTrainingJobResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,19 +41,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETTRAININGJOBRESPONSE']._serialized_start=350
   _globals['_GETTRAININGJOBRESPONSE']._serialized_end=430
   _globals['_LISTTRAININGJOBSREQUEST']._serialized_start=433
-  _globals['_LISTTRAININGJOBSREQUEST']._serialized_end=568
-  _globals['_LISTTRAININGJOBSRESPONSE']._serialized_start=570
-  _globals['_LISTTRAININGJOBSRESPONSE']._serialized_end=678
-  _globals['_CANCELTRAININGJOBREQUEST']._serialized_start=680
-  _globals['_CANCELTRAININGJOBREQUEST']._serialized_end=720
-  _globals['_CANCELTRAININGJOBRESPONSE']._serialized_start=722
-  _globals['_CANCELTRAININGJOBRESPONSE']._serialized_end=805
-  _globals['_WATCHTRAININGJOBREQUEST']._serialized_start=807
-  _globals['_WATCHTRAININGJOBREQUEST']._serialized_end=868
-  _globals['_WATCHTRAININGJOBRESPONSE']._serialized_start=871
-  _globals['_WATCHTRAININGJOBRESPONSE']._serialized_end=1137
-  _globals['_WATCHTRAININGJOBRESPONSE_HEARTBEAT']._serialized_start=1115
-  _globals['_WATCHTRAININGJOBRESPONSE_HEARTBEAT']._serialized_end=1126
-  _globals['_TRAINERSERVICE']._serialized_start=1140
-  _globals['_TRAINERSERVICE']._serialized_end=1723
+  _globals['_LISTTRAININGJOBSREQUEST']._serialized_end=621
+  _globals['_LISTTRAININGJOBSRESPONSE']._serialized_start=623
+  _globals['_LISTTRAININGJOBSRESPONSE']._serialized_end=731
+  _globals['_CANCELTRAININGJOBREQUEST']._serialized_start=733
+  _globals['_CANCELTRAININGJOBREQUEST']._serialized_end=773
+  _globals['_CANCELTRAININGJOBRESPONSE']._serialized_start=775
+  _globals['_CANCELTRAININGJOBRESPONSE']._serialized_end=858
+  _globals['_WATCHTRAININGJOBREQUEST']._serialized_start=860
+  _globals['_WATCHTRAININGJOBREQUEST']._serialized_end=921
+  _globals['_WATCHTRAININGJOBRESPONSE']._serialized_start=924
+  _globals['_WATCHTRAININGJOBRESPONSE']._serialized_end=1190
+  _globals['_WATCHTRAININGJOBRESPONSE_HEARTBEAT']._serialized_start=1168
+  _globals['_WATCHTRAININGJOBRESPONSE_HEARTBEAT']._serialized_end=1179
+  _globals['_TRAINERSERVICE']._serialized_start=1193
+  _globals['_TRAINERSERVICE']._serialized_end=1776
 # @@protoc_insertion_point(module_scope)

@@ -36,16 +36,18 @@ class GetTrainingJobResponse(_message.Message):
     def __init__(self, training_job: _Optional[_Union[_training_job_pb2.TrainingJob, _Mapping]] = ...) -> None: ...
 
 class ListTrainingJobsRequest(_message.Message):
-    __slots__ = ("parent", "page_size", "page_token", "states")
+    __slots__ = ("parent", "page_size", "page_token", "states", "source")
     PARENT_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     STATES_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
     parent: str
     page_size: int
     page_token: str
     states: _containers.RepeatedScalarFieldContainer[_training_job_pb2.TrainingJobState]
-    def __init__(self, parent: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., states: _Optional[_Iterable[_Union[_training_job_pb2.TrainingJobState, str]]] = ...) -> None: ...
+    source: _training_job_pb2.TrainingSource
+    def __init__(self, parent: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., states: _Optional[_Iterable[_Union[_training_job_pb2.TrainingJobState, str]]] = ..., source: _Optional[_Union[_training_job_pb2.TrainingSource, str]] = ...) -> None: ...
 
 class ListTrainingJobsResponse(_message.Message):
     __slots__ = ("training_jobs", "next_page_token")
