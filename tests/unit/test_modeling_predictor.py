@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.common.modeling import predictor as predictor_module
+from services.common.modeling import states as states_module
 from services.common.modeling.manifest import ManifestError
 from services.common.modeling.onnx.bank import Bank, BankRuntime
 from services.common.modeling.onnx.trunk import TrunkRunner
@@ -80,7 +80,7 @@ def test_cutting_a_long_text_changes_nothing(
     predictor = make(trunk, bank)
     prepared = predictor.prepare(["Ab c, d-ef " * 60])
     whole = predictor.logits(prepared)[0]
-    monkeypatch.setattr(predictor_module, "_WORDS_AT_ONCE", 37)
+    monkeypatch.setattr(states_module, "_WORDS_AT_ONCE", 37)
     np.testing.assert_allclose(predictor.logits(prepared)[0], whole, atol=2e-5)
 
 

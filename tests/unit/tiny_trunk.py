@@ -21,6 +21,7 @@ from services.common.modeling.manifest import (
     AdapterManifest,
     Decoding,
     FileDigest,
+    Head,
     LadderArchitecture,
     TrunkManifest,
 )
@@ -128,14 +129,23 @@ def adapter_bytes(
     taps: tuple[int, ...] = (0, 1, 2),
     seed: int = 0,
     outside_bias: float = 0.0,
+    head: Head = Head.TAGS,
+    classes: tuple[str, ...] = (),
+    thresholds: tuple[float, ...] = (),
 ) -> tuple[bytes, bytes]:
+    """Return manifest and weights; a head for choices with thresholds chooses several values."""
     architecture = LadderArchitecture(
         hidden_size=trunk.hidden_size,
         width=width,
         taps=taps,
         context=context,
         features=FEATURE_COUNT,
+        head=head,
+        classes=len(classes) or 3,
     )
+    decoding = Decoding(outside_bias=outside_bias)
+    if head is not Head.TAGS:
+        decoding = Decoding(scheme="multiple" if thresholds else "single", thresholds=thresholds)
     draw = np.random.default_rng([seed, *label.encode()])
     weights = pack_adapter(
         {
@@ -148,7 +158,8 @@ def adapter_bytes(
         trunk_digest=trunk.digest,
         tokenizer_digest=trunk.tokenizer_digest,
         architecture=architecture,
-        decoding=Decoding(outside_bias=outside_bias),
+        decoding=decoding,
+        classes=classes,
         max_length=32,
         stride=8,
         files={ADAPTER_FILE: FileDigest.of(weights)},

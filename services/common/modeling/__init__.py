@@ -10,6 +10,9 @@ A text goes through these steps, in the trainer and in the inference service ali
 6. ``onnx.bank.Bank``: B/I/O logits per word for every wanted label, in a few batched products.
 7. ``decoding``: spans of words with scores; ``predictor.TextPredictor`` joins all steps.
 
+Classifications and assertions read the same states: ``onnx.pooled.PooledBank`` gives one answer per
+text or span; ``choices`` and ``assertions`` say how to ask it.
+
 ``manifest`` describes trunks and adapters as files with digests; ``adapter`` verifies and loads one
 label's weights; ``evaluation`` counts exact spans.
 """

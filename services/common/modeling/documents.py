@@ -75,6 +75,10 @@ class Reader:
             raise ManifestError(f"{where} is not JSON") from error
         return cls(document, where)
 
+    def has(self, key: str) -> bool:
+        """Return whether the key is there at all."""
+        return key in self._document
+
     def text(self, key: str) -> str:
         """Return a string that is not empty."""
         value = self._document.get(key)
@@ -112,6 +116,16 @@ class Reader:
             raise self.wrong(key, "a list of whole numbers")
         return tuple(value)
 
+    def numbers(self, key: str) -> tuple[float, ...]:
+        """Return a list of finite numbers."""
+        values = self._list(key, "numbers")
+        return tuple(Reader({key: value}, self._where).number(key) for value in values)
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Return a list of strings that are not empty."""
+        values = self._list(key, "strings")
+        return tuple(Reader({key: value}, self._where).text(key) for value in values)
+
     def object(self, key: str) -> Reader:
         """Return a reader of a nested object."""
         return Reader(self._document.get(key), f"{self._where}.{key}")
@@ -132,6 +146,12 @@ class Reader:
                 digest=entry.digest("digest"), size=entry.integer("size", at_least=0)
             )
         return files
+
+    def _list(self, key: str, kind: str) -> list[Any]:
+        value = self._document.get(key)
+        if not isinstance(value, list):
+            raise self.wrong(key, f"a list of {kind}")
+        return value
 
     def wrong(self, key: str, wanted: str) -> ManifestError:
         """Return the error for a value that is not `wanted`."""

@@ -14,6 +14,14 @@ from services.common.modeling.documents import (
     canonical_json,
     sha256_digest,
 )
+from services.common.modeling.heads import MARKS, MODEL_TYPES, TAGS, Decoding, Head
+from services.common.modeling.trunk_manifest import (
+    FORMAT_VERSION,
+    TOKENIZER_FILE,
+    TRUNK_FILE,
+    TrunkManifest,
+    open_manifest,
+)
 
 __all__ = [
     "ADAPTER_FILE",
@@ -22,98 +30,13 @@ __all__ = [
     "AdapterManifest",
     "Decoding",
     "FileDigest",
+    "Head",
     "LadderArchitecture",
     "ManifestError",
     "TrunkManifest",
 ]
 
-FORMAT_VERSION = 1
-TRUNK_FILE = "model.onnx"
-TOKENIZER_FILE = "tokenizer.json"
 ADAPTER_FILE = "adapter.safetensors"
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrunkManifest:
-    """A frozen encoder as files; its ``digest`` is what adapters name.
-
-    Attributes:
-        name: For people, e.g. ``all-MiniLM-L6-v2``.
-        source: What it was exported from: ``embedded:<name>``, a hub name, or ``local``.
-        architecture: The encoder's family, e.g. ``bert``.
-        hidden_size: Width of each tap.
-        taps: Number of hidden states that a run gives: layers + 1.
-        max_length: Most pieces in one run, special tokens included.
-        pad_token_id: What to pad with; some families compute positions from it.
-        precision: Number format of the weights, e.g. ``fp32``.
-        opset: ONNX opset of the graph.
-        files: ``model.onnx`` and ``tokenizer.json``.
-    """
-
-    name: str
-    source: str
-    architecture: str
-    hidden_size: int
-    taps: int
-    max_length: int
-    pad_token_id: int
-    precision: str
-    opset: int
-    files: Mapping[str, FileDigest]
-
-    @cached_property
-    def digest(self) -> str:
-        """``sha256:<hex>`` of ``to_bytes()``."""
-        return sha256_digest(self.to_bytes())
-
-    @property
-    def tokenizer_digest(self) -> str:
-        """Digest of ``tokenizer.json``."""
-        return self.files[TOKENIZER_FILE].digest
-
-    def to_bytes(self) -> bytes:
-        """Return the canonical JSON."""
-        return canonical_json(
-            {
-                "format_version": FORMAT_VERSION,
-                "kind": "trunk",
-                "name": self.name,
-                "source": self.source,
-                "architecture": self.architecture,
-                "hidden_size": self.hidden_size,
-                "taps": self.taps,
-                "max_length": self.max_length,
-                "pad_token_id": self.pad_token_id,
-                "precision": self.precision,
-                "opset": self.opset,
-                "files": {name: file.to_document() for name, file in self.files.items()},
-            }
-        )
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> TrunkManifest:
-        """Parse and validate.
-
-        Raises:
-            ManifestError: If anything is missing or of the wrong kind.
-        """
-        reader = _open(data, "trunk")
-        files = reader.files("files")
-        for name in (TRUNK_FILE, TOKENIZER_FILE):
-            if name not in files:
-                raise ManifestError(f"the trunk manifest names no file {name}")
-        return cls(
-            name=reader.text("name"),
-            source=reader.text("source"),
-            architecture=reader.text("architecture"),
-            hidden_size=reader.integer("hidden_size", at_least=1),
-            taps=reader.integer("taps", at_least=1),
-            max_length=reader.integer("max_length", at_least=4),
-            pad_token_id=reader.integer("pad_token_id", at_least=0),
-            precision=reader.text("precision"),
-            opset=reader.integer("opset", at_least=1),
-            files=files,
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +49,8 @@ class LadderArchitecture:
         taps: Which of the trunk's taps are read, in order.
         context: Neighbour words that each rung sees on either side.
         features: Columns of the word features.
+        head: What it answers.
+        classes: Logits of a word (tags: B, I, O), a text or a span.
         kind: Always ``ladder``.
     """
 
@@ -134,6 +59,8 @@ class LadderArchitecture:
     taps: tuple[int, ...]
     context: int
     features: int
+    head: Head = Head.TAGS
+    classes: int = TAGS
     kind: str = "ladder"
 
     @property
@@ -144,32 +71,64 @@ class LadderArchitecture:
     def tensor_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return name and shape of every tensor of one label."""
         rungs, width = len(self.taps), self.width
-        return {
+        shapes: dict[str, tuple[int, ...]] = {
             "tap_weight": (rungs, self.hidden_size, width),
             "tap_bias": (rungs, width),
             "feature_weight": (self.features, width),
             "context_weight": (rungs, (2 * self.context + 1) * width, width),
             "context_bias": (rungs, width),
             "mix_weight": (rungs, width, width),
-            "head_weight": (width, 3),
-            "head_bias": (3,),
+            "head_weight": (width, self.classes),
+            "head_bias": (self.classes,),
         }
+        if self.head is not Head.TAGS:
+            shapes["pool_weight"] = (width, self.classes)
+        if self.head is Head.ASSERTION:
+            shapes["marker_weight"] = (rungs, MARKS, width)
+        return shapes
 
+    def to_document(self) -> dict[str, Any]:
+        """Return the JSON form; that of tags names no head, as before there were others."""
+        document = asdict(self) | {"taps": list(self.taps)}
+        if self.head is Head.TAGS:
+            del document["head"], document["classes"]
+        return document
 
-@dataclass(frozen=True, kw_only=True)
-class Decoding:
-    """How logits become spans: the scheme, and a bias added to the logit of O (outside)."""
+    @classmethod
+    def read(cls, reader: Reader) -> LadderArchitecture:
+        """Read the JSON form.
 
-    outside_bias: float
-    scheme: str = "bio"
+        Raises:
+            ManifestError: If anything is missing or of the wrong kind.
+        """
+        if reader.text("kind") != "ladder":
+            raise reader.wrong("kind", "'ladder'")
+        taps = reader.integers("taps")
+        if not taps:
+            raise reader.wrong("taps", "a list of at least one tap")
+        head, classes = Head.TAGS, TAGS
+        if reader.has("head"):
+            if reader.text("head") not in (Head.CHOICES, Head.ASSERTION):
+                raise reader.wrong("head", "'choices' or 'assertion', or be absent")
+            head = Head(reader.text("head"))
+            classes = reader.integer("classes", at_least=1)
+        return cls(
+            hidden_size=reader.integer("hidden_size", at_least=1),
+            width=reader.integer("width", at_least=1),
+            taps=taps,
+            context=reader.integer("context", at_least=0),
+            features=reader.integer("features", at_least=0),
+            head=head,
+            classes=classes,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdapterManifest:
-    """What was trained for one label; its ``digest`` is its identity.
+    """What was trained for one label, control or for assertions; ``digest`` is its identity.
 
     Attributes:
-        label: The label's name.
+        label: The label's name, the name of the `Choices` control, or ``assertion``.
         trunk_digest: The trunk whose taps it reads.
         tokenizer_digest: The trunk's tokenizer.
         architecture: Shape of the network.
@@ -182,7 +141,7 @@ class AdapterManifest:
         files: ``adapter.safetensors``.
         word_splitter: Version of the word rules.
         featuriser: Version of the word features.
-        model_type: What it predicts: ``ner``.
+        classes: The control's values, or the statuses, in the order of the logits; empty for NER.
     """
 
     label: str
@@ -197,7 +156,12 @@ class AdapterManifest:
     featuriser: str
     metrics: Mapping[str, Any] = field(default_factory=dict)
     lineage: Mapping[str, Any] = field(default_factory=dict)
-    model_type: str = "ner"
+    classes: tuple[str, ...] = ()
+
+    @property
+    def model_type(self) -> str:
+        """``ner``, ``classification`` or ``assertion``."""
+        return MODEL_TYPES[self.architecture.head]
 
     @cached_property
     def digest(self) -> str:
@@ -211,8 +175,6 @@ class AdapterManifest:
 
     def to_bytes(self) -> bytes:
         """Return the canonical JSON."""
-        architecture = asdict(self.architecture)
-        architecture["taps"] = list(self.architecture.taps)
         return canonical_json(
             {
                 "format_version": FORMAT_VERSION,
@@ -221,8 +183,8 @@ class AdapterManifest:
                 "model_type": self.model_type,
                 "trunk_digest": self.trunk_digest,
                 "tokenizer_digest": self.tokenizer_digest,
-                "architecture": architecture,
-                "decoding": asdict(self.decoding),
+                "architecture": self.architecture.to_document(),
+                "decoding": self.decoding.to_document(),
                 "max_length": self.max_length,
                 "stride": self.stride,
                 "word_splitter": self.word_splitter,
@@ -231,6 +193,8 @@ class AdapterManifest:
                 "lineage": dict(self.lineage),
                 "tensors": {name: list(shape) for name, shape in self.tensors.items()},
                 "files": {name: file.to_document() for name, file in self.files.items()},
+                # Absent for NER, as before there were other types.
+                **({"classes": list(self.classes)} if self.classes else {}),
             }
         )
 
@@ -241,32 +205,25 @@ class AdapterManifest:
         Raises:
             ManifestError: If anything is missing, of the wrong kind or of an unknown version.
         """
-        reader = _open(data, "adapter")
-        shape = reader.object("architecture")
-        if shape.text("kind") != "ladder":
-            raise shape.wrong("kind", "'ladder'")
-        taps = shape.integers("taps")
-        if not taps:
-            raise shape.wrong("taps", "a list of at least one tap")
-        decoding = reader.object("decoding")
-        if decoding.text("scheme") != "bio":
-            raise decoding.wrong("scheme", "'bio'")
+        reader = open_manifest(data, "adapter")
+        architecture = LadderArchitecture.read(reader.object("architecture"))
+        decoding = Decoding.read(reader.object("decoding"), architecture.head, architecture.classes)
+        classes: tuple[str, ...] = ()
+        if architecture.head is not Head.TAGS:
+            classes = reader.texts("classes")
+            if len(set(classes)) != architecture.classes or len(classes) != architecture.classes:
+                raise reader.wrong("classes", "one distinct name per class of the architecture")
+        if reader.text("model_type") != MODEL_TYPES[architecture.head]:
+            raise reader.wrong("model_type", f"'{MODEL_TYPES[architecture.head]}' for this head")
         files = reader.files("files")
         if set(files) != {ADAPTER_FILE}:
             raise ManifestError(f"the adapter manifest must name exactly one file, {ADAPTER_FILE}")
         manifest = cls(
             label=reader.text("label"),
-            model_type=reader.text("model_type"),
             trunk_digest=reader.digest("trunk_digest"),
             tokenizer_digest=reader.digest("tokenizer_digest"),
-            architecture=LadderArchitecture(
-                hidden_size=shape.integer("hidden_size", at_least=1),
-                width=shape.integer("width", at_least=1),
-                taps=taps,
-                context=shape.integer("context", at_least=0),
-                features=shape.integer("features", at_least=0),
-            ),
-            decoding=Decoding(outside_bias=decoding.number("outside_bias")),
+            architecture=architecture,
+            decoding=decoding,
             max_length=reader.integer("max_length", at_least=4),
             stride=reader.integer("stride", at_least=0),
             files=files,
@@ -274,17 +231,9 @@ class AdapterManifest:
             featuriser=reader.text("featuriser"),
             metrics=reader.document("metrics"),
             lineage=reader.document("lineage"),
+            classes=classes,
         )
         stated = reader.document("tensors")
         if stated != {name: list(shape) for name, shape in manifest.tensors.items()}:
             raise ManifestError("the adapter manifest's tensors do not follow its architecture")
         return manifest
-
-
-def _open(data: bytes, kind: str) -> Reader:
-    reader = Reader.parse(data, f"{kind} manifest")
-    if reader.integer("format_version", at_least=1) != FORMAT_VERSION:
-        raise reader.wrong("format_version", str(FORMAT_VERSION))
-    if reader.text("kind") != kind:
-        raise reader.wrong("kind", f"'{kind}'")
-    return reader

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 from services.common.modeling.decoding import decode_bio
 from services.common.modeling.onnx.bank import Bank
 from services.common.modeling.packing import WordInputs, pack_words
-from services.common.modeling.states import PreparedText, Segment, WordStateReader, cut_segments
+from services.common.modeling.states import PreparedText, WordStateReader, chunk_segments
 
-# Words held in memory at once; with 7 taps of 384 floats this is about 45 MB.
-_WORDS_AT_ONCE = 4096
 # A word that the trunk never saw is outside of everything.
 _UNSEEN = np.asarray([0.0, 0.0, 50.0], dtype=np.float32)
 
@@ -52,7 +50,7 @@ class TextPredictor:
         """
         labels = len(self.bank.labels) if selection is None else len(selection)
         results = [np.empty((labels, len(text.words), 3), dtype=np.float32) for text in texts]
-        for places, segments in self._chunks(texts):
+        for places, segments in chunk_segments(texts, self.bank.reach):
             parts = bank_logits(self.bank, self.reader.read(segments), selection)
             for place, segment, part in zip(places, segments, parts, strict=True):
                 owned = part[:, segment.own_start - segment.start :]
@@ -99,24 +97,6 @@ class TextPredictor:
             for span in decode_bio(logits[row], float(biases[label]))
         ]
         return sorted(spans)
-
-    def _chunks(self, texts: Sequence[PreparedText]) -> Iterator[tuple[list[int], list[Segment]]]:
-        """Group segments so that the words of one group stay bounded; equal lengths together."""
-        order = sorted(range(len(texts)), key=lambda index: texts[index].cost)
-        places: list[int] = []
-        segments: list[Segment] = []
-        words = 0
-        for place in order:
-            for segment in cut_segments(texts[place], _WORDS_AT_ONCE, self.bank.reach):
-                size = segment.end - segment.start
-                if segments and words + size > _WORDS_AT_ONCE:
-                    yield places, segments
-                    places, segments, words = [], [], 0
-                places.append(place)
-                segments.append(segment)
-                words += size
-        if segments:
-            yield places, segments
 
 
 def bank_logits(

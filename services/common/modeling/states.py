@@ -14,6 +14,9 @@ from services.common.modeling.tokenisation import Encoded
 from services.common.modeling.windows import Window, plan_windows
 from services.common.modeling.word_features import word_features
 
+# Words held in memory at once; with 7 taps of 384 floats this is about 45 MB.
+_WORDS_AT_ONCE = 4096
+
 POOLING = "first-last-v1"
 """How a word's pieces become one vector: the mean of its first and its last piece."""
 
@@ -65,6 +68,30 @@ def cut_segments(text: PreparedText, limit: int, reach: int) -> list[Segment]:
         )
         for own_start in range(0, count, limit)
     ]
+
+
+def chunk_segments(
+    texts: Sequence[PreparedText], reach: int
+) -> Iterator[tuple[list[int], list[Segment]]]:
+    """Yield segments of texts, each with its text's position, with a bounded number of words.
+
+    Texts of equal length come together; `reach` as for ``cut_segments``.
+    """
+    order = sorted(range(len(texts)), key=lambda index: texts[index].cost)
+    places: list[int] = []
+    segments: list[Segment] = []
+    words = 0
+    for place in order:
+        for segment in cut_segments(texts[place], _WORDS_AT_ONCE, reach):
+            size = segment.end - segment.start
+            if segments and words + size > _WORDS_AT_ONCE:
+                yield places, segments
+                places, segments, words = [], [], 0
+            places.append(place)
+            segments.append(segment)
+            words += size
+    if segments:
+        yield places, segments
 
 
 @dataclass(frozen=True, kw_only=True)

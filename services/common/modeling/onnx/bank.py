@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from services.common.modeling.adapter import AdapterWeights
 from services.common.modeling.documents import ManifestError
-from services.common.modeling.manifest import LadderArchitecture, TrunkManifest
+from services.common.modeling.manifest import Head, LadderArchitecture, TrunkManifest
 from services.common.modeling.onnx.bank_graph import build_bank_graph
+from services.common.modeling.onnx.pooled_graph import build_pooled_graph
 from services.common.modeling.onnx.providers import session_options
 from services.common.modeling.packing import PackedWords
 
@@ -42,11 +43,20 @@ class BankRuntime:
         with self._lock:
             session = self._sessions.get(architecture)
             if session is None:
-                graph = build_bank_graph(architecture, self.trunk.taps)
+                tags = architecture.head is Head.TAGS
+                build = build_bank_graph if tags else build_pooled_graph
+                graph = build(architecture, self.trunk.taps)
                 options = session_options(self._threads)
                 session = ort.InferenceSession(graph, options, providers=self._providers)
                 self._sessions[architecture] = session
             return session
+
+    def place(self, adapters: Sequence[AdapterWeights]) -> dict[str, ort.OrtValue]:
+        """Stack the weights of adapters of one architecture on the device."""
+        return {
+            name: ort.OrtValue.ortvalue_from_numpy(array, self.device, 0)
+            for name, array in stack_weights(adapters).items()
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,21 +106,10 @@ class Bank:
             adapters: One per label, in the order of the result's labels; may be empty.
 
         Raises:
-            ManifestError: If two adapters have one label, or one belongs to another trunk or reads
-                taps that the trunk does not have; the message names the label.
+            ManifestError: If two adapters have one label, or one belongs to another trunk, reads
+                taps that the trunk does not have, or answers no tags; the message names the label.
         """
-        seen: set[str] = set()
-        trunk = runtime.trunk
-        for adapter in adapters:
-            manifest = adapter.manifest
-            if adapter.label in seen:
-                raise ManifestError(f"label {adapter.label!r} has two adapters in one bank")
-            seen.add(adapter.label)
-            if manifest.trunk_digest != trunk.digest:
-                raise ManifestError(f"the adapter of {adapter.label!r} belongs to another trunk")
-            shape = manifest.architecture
-            if max(shape.taps) >= trunk.taps or shape.hidden_size != trunk.hidden_size:
-                raise ManifestError(f"the adapter of {adapter.label!r} does not fit its trunk")
+        check_adapters(runtime.trunk, adapters, Head.TAGS)
         return cls(runtime, adapters)
 
     @property
@@ -205,11 +204,31 @@ class Bank:
     def _stack(self, members: tuple[int, ...]) -> dict[str, ort.OrtValue]:
         if not members:
             return {}
-        arrays = stack_weights([self.adapters[index] for index in members])
-        return {
-            name: ort.OrtValue.ortvalue_from_numpy(array, self._runtime.device, 0)
-            for name, array in arrays.items()
-        }
+        return self._runtime.place([self.adapters[index] for index in members])
+
+
+def check_adapters(trunk: TrunkManifest, adapters: Sequence[AdapterWeights], head: Head) -> None:
+    """Refuse adapters that cannot stand in one bank.
+
+    Raises:
+        ManifestError: If two adapters have one label, or one belongs to another trunk, does not fit
+            it, or has another head; the message names the label.
+    """
+    seen: set[str] = set()
+    for adapter in adapters:
+        manifest = adapter.manifest
+        if adapter.label in seen:
+            raise ManifestError(f"label {adapter.label!r} has two adapters in one bank")
+        seen.add(adapter.label)
+        if manifest.trunk_digest != trunk.digest:
+            raise ManifestError(f"the adapter of {adapter.label!r} belongs to another trunk")
+        shape = manifest.architecture
+        if max(shape.taps) >= trunk.taps or shape.hidden_size != trunk.hidden_size:
+            raise ManifestError(f"the adapter of {adapter.label!r} does not fit its trunk")
+        if shape.head is not head:
+            raise ManifestError(
+                f"the adapter of {adapter.label!r} answers {shape.head.value}, not {head.value}"
+            )
 
 
 def stack_weights(adapters: Sequence[AdapterWeights]) -> dict[str, NDArray[np.float32]]:
@@ -230,7 +249,11 @@ def stack_weights(adapters: Sequence[AdapterWeights]) -> dict[str, NDArray[np.fl
         "head_weight": stacked["head_weight"],
         "head_bias": stacked["head_bias"][:, None],
     }
+    if "pool_weight" in stacked:
+        arrays["pool_weight"] = stacked["pool_weight"]
     for rung in range(rungs):
+        if "marker_weight" in stacked:
+            arrays[f"marker_weight_{rung}"] = stacked["marker_weight"][:, rung]
         arrays[f"tap_bias_{rung}"] = stacked["tap_bias"][:, rung, None]
         arrays[f"context_weight_{rung}"] = stacked["context_weight"][:, rung]
         arrays[f"context_bias_{rung}"] = stacked["context_bias"][:, rung, None]

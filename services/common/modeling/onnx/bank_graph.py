@@ -10,10 +10,13 @@ Inputs: ``states`` [trunk taps, M, H], ``features`` [M, F], ``mask`` [M, 1] and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from services.common.modeling.heads import MARKS, Head
 from services.common.modeling.manifest import LadderArchitecture
 
 NORM_EPSILON = 1e-5
@@ -30,10 +33,14 @@ def stacked_shapes(architecture: LadderArchitecture) -> dict[str, list[Dimension
     shapes: dict[str, list[Dimension]] = {
         "tap_weight": [rungs, architecture.hidden_size, "ND"],
         "feature_weight": [architecture.features, "ND"],
-        "head_weight": ["N", width, 3],
-        "head_bias": ["N", 1, 3],
+        "head_weight": ["N", width, architecture.classes],
+        "head_bias": ["N", 1, architecture.classes],
     }
+    if architecture.head is not Head.TAGS:
+        shapes["pool_weight"] = ["N", width, architecture.classes]
     for rung in range(rungs):
+        if architecture.head is Head.ASSERTION:
+            shapes[f"marker_weight_{rung}"] = ["N", MARKS, width]
         shapes[f"tap_bias_{rung}"] = ["N", 1, width]
         shapes[f"context_weight_{rung}"] = ["N", seen, width]
         shapes[f"context_bias_{rung}"] = ["N", 1, width]
@@ -45,10 +52,33 @@ def build_bank_graph(architecture: LadderArchitecture, trunk_taps: int) -> bytes
     """Return the serialised model.
 
     Args:
-        architecture: Shape of the adapters.
+        architecture: Shape of the adapters, with a head of tags.
         trunk_taps: Number of taps in ``states``; the architecture's taps are picked from them.
     """
-    graph = _Graph()
+    graph = Graph()
+    normed = add_ladder(graph, architecture, trunk_taps)
+    logits = graph.op("MatMul", normed, "head_weight")
+    graph.op("Add", logits, "head_bias", output="logits")
+    inputs = ladder_inputs(architecture, trunk_taps)
+    return graph.model("bank", inputs, ["N", "M", architecture.classes])
+
+
+def ladder_inputs(architecture: LadderArchitecture, trunk_taps: int) -> dict[str, list[Dimension]]:
+    """Return names and shapes of what every ladder reads: words and weights."""
+    return {
+        "states": [trunk_taps, "M", architecture.hidden_size],
+        "features": ["M", architecture.features],
+        "mask": ["M", 1],
+        **stacked_shapes(architecture),
+    }
+
+
+def add_ladder(graph: Graph, architecture: LadderArchitecture, trunk_taps: int) -> str:
+    """Add the ladder below the heads; return the name of its last state, normed, [N, M, d].
+
+    With a head for assertions the graph has one more input, ``marks`` [M, MARKS]: a learned vector
+    per mark is added at each rung.
+    """
     rungs, width = len(architecture.taps), architecture.width
     states = "states"
     if architecture.taps != tuple(range(trunk_taps)):
@@ -65,6 +95,9 @@ def build_bank_graph(architecture: LadderArchitecture, trunk_taps: int) -> bytes
     for rung in range(rungs):
         tap = graph.op("Squeeze", taps[rung], graph.ints("first", (0,)))
         state = graph.op("Add", state, graph.op("Add", tap, f"tap_bias_{rung}"))
+        if architecture.head is Head.ASSERTION:
+            marker = graph.op("MatMul", "marks", f"marker_weight_{rung}")
+            state = graph.op("Add", state, marker)
         normed = graph.op("LayerNormalization", state, ones, axis=-1, epsilon=NORM_EPSILON)
         # Rows between texts become zero, so no word sees a neighbour of another text.
         normed = graph.op("Mul", normed, "mask")
@@ -72,32 +105,10 @@ def build_bank_graph(architecture: LadderArchitecture, trunk_taps: int) -> bytes
         hidden = graph.op("MatMul", seen, f"context_weight_{rung}")
         hidden = graph.op("Gelu", graph.op("Add", hidden, f"context_bias_{rung}"))
         state = graph.op("Add", state, graph.op("MatMul", hidden, f"mix_weight_{rung}"))
-    normed = graph.op("LayerNormalization", state, ones, axis=-1, epsilon=NORM_EPSILON)
-    logits = graph.op("MatMul", normed, "head_weight")
-    graph.op("Add", logits, "head_bias", output="logits")
-    inputs: dict[str, list[Dimension]] = {
-        "states": [trunk_taps, "M", architecture.hidden_size],
-        "features": ["M", architecture.features],
-        "mask": ["M", 1],
-        **stacked_shapes(architecture),
-    }
-    model = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            "bank",
-            [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in inputs.items()],
-            [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", "M", 3])],
-            graph.constants,
-        ),
-        opset_imports=[helper.make_opsetid("", _OPSET)],
-        ir_version=_IR_VERSION,
-        producer_name="spanloop",
-    )
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString())
+    return graph.op("LayerNormalization", state, ones, axis=-1, epsilon=NORM_EPSILON)
 
 
-def _neighbours(graph: _Graph, normed: str, context: int) -> str:
+def _neighbours(graph: Graph, normed: str, context: int) -> str:
     """Put each word's neighbours beside it: [N, M, d] becomes [N, M, (2 context + 1) d]."""
     if context == 0:
         return normed
@@ -119,16 +130,12 @@ def _neighbours(graph: _Graph, normed: str, context: int) -> str:
     return graph.op("Concat", *parts, axis=-1)
 
 
-class _Graph:
+class Graph:
     """Collects nodes and constants; each op returns the name of its output."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
-
-    @property
-    def constants(self) -> list[onnx.TensorProto]:
-        return list(self._constants.values())
 
     def op(
         self,
@@ -137,6 +144,7 @@ class _Graph:
         output: str | None = None,
         **attributes: float | list[int],
     ) -> str:
+        """Add a node."""
         name = output or f"{kind.lower()}_{len(self.nodes)}"
         node = helper.make_node(kind, list(inputs), [name], name)
         for key, value in attributes.items():
@@ -145,15 +153,37 @@ class _Graph:
         return name
 
     def split(self, name: str, parts: int) -> list[str]:
+        """Cut a value along its first axis; return the names of the parts."""
         outputs = [f"{name}_part_{index}" for index in range(parts)]
         self.nodes.append(
             helper.make_node("Split", [name], outputs, f"{name}_split", axis=0, num_outputs=parts)
         )
         return outputs
 
+    def model(
+        self, name: str, inputs: Mapping[str, list[Dimension]], logits: list[Dimension]
+    ) -> bytes:
+        """Return the checked, serialised model with these inputs and the output ``logits``."""
+        model = helper.make_model(
+            helper.make_graph(
+                self.nodes,
+                name,
+                [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in inputs.items()],
+                [helper.make_tensor_value_info("logits", TensorProto.FLOAT, logits)],
+                list(self._constants.values()),
+            ),
+            opset_imports=[helper.make_opsetid("", _OPSET)],
+            ir_version=_IR_VERSION,
+            producer_name="spanloop",
+        )
+        onnx.checker.check_model(model)
+        return bytes(model.SerializeToString())
+
     def ints(self, name: str, values: tuple[int, ...]) -> str:
+        """Add whole numbers as a constant, once per name."""
         return self.floats(name, np.asarray(values, dtype=np.int64))
 
     def floats(self, name: str, values: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> str:
+        """Add an array as a constant, once per name."""
         self._constants.setdefault(name, numpy_helper.from_array(values, name))
         return name

@@ -1,0 +1,197 @@
+"""The pooled bank: adapters that give one answer per text or per marked span."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from services.common.modeling.adapter import AdapterWeights
+from services.common.modeling.heads import MARKS, Head
+from services.common.modeling.manifest import LadderArchitecture
+from services.common.modeling.onnx.bank import BankRuntime, check_adapters
+from services.common.modeling.packing import WordInputs, pack_words
+
+# Rows of one run: what the product of groups and rows costs stays small.
+_ROWS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class PooledGroup:
+    """What one answer is about.
+
+    Attributes:
+        inputs: The words that the ladder sees.
+        own: First and past-the-last of the words that are pooled; None: all. The others are there
+            for context only, as at the borders of a long text's segments.
+        marks: For assertions: where each word stands to the span, float32 [words, MARKS].
+    """
+
+    inputs: WordInputs
+    own: tuple[int, int] | None = None
+    marks: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stack:
+    """Adapters of one architecture; `members` are their positions in the bank."""
+
+    session: ort.InferenceSession
+    members: tuple[int, ...]
+    weights: dict[str, ort.OrtValue]
+
+
+class PooledBank:
+    """Adapters with the same kind of head, ready to run. Immutable; threads may share it.
+
+    One bank holds either classifications (one adapter per `Choices` control) or assertions. The
+    functions of ``choices`` and ``assertions`` turn its logits into answers.
+    """
+
+    def __init__(
+        self, runtime: BankRuntime, head: Head, adapters: Sequence[AdapterWeights]
+    ) -> None:
+        """Stack adapters; prefer ``stack``, which verifies them."""
+        self.head = head
+        self.adapters = tuple(adapters)
+        self.labels = tuple(adapter.label for adapter in adapters)
+        by_architecture: dict[LadderArchitecture, list[int]] = {}
+        for index, adapter in enumerate(adapters):
+            by_architecture.setdefault(adapter.manifest.architecture, []).append(index)
+        self._stacks = [
+            _Stack(
+                session=runtime.session(architecture),
+                members=tuple(members),
+                weights=runtime.place([adapters[index] for index in members]),
+            )
+            for architecture, members in by_architecture.items()
+        ]
+        self._gap = max((architecture.context for architecture in by_architecture), default=0)
+        self.reach = max((architecture.reach for architecture in by_architecture), default=0)
+
+    @classmethod
+    def stack(
+        cls, runtime: BankRuntime, head: Head, adapters: Sequence[AdapterWeights]
+    ) -> PooledBank:
+        """Verify that adapters belong together and stack them.
+
+        Args:
+            runtime: The sessions, for the trunk that the adapters must name. The bank of tags and
+                pooled banks may share one.
+            head: ``Head.CHOICES`` or ``Head.ASSERTION``.
+            adapters: In the order of the results; may be empty.
+
+        Raises:
+            ManifestError: If two adapters have one label, or one belongs to another trunk, does not
+                fit it, or has another head; the message names the label.
+        """
+        check_adapters(runtime.trunk, adapters, head)
+        return cls(runtime, head, adapters)
+
+    @property
+    def window_settings(self) -> tuple[int, int]:
+        """Window length and overlap in pieces: the largest that any adapter was trained with."""
+        manifests = [adapter.manifest for adapter in self.adapters]
+        return (
+            max((manifest.max_length for manifest in manifests), default=0),
+            max((manifest.stride for manifest in manifests), default=0),
+        )
+
+    def classes(self, index: int) -> tuple[str, ...]:
+        """Return an adapter's classes, in the order of its logits."""
+        return self.adapters[index].manifest.classes
+
+    def indices(self, labels: Sequence[str]) -> tuple[int, ...]:
+        """Return the positions of labels.
+
+        Raises:
+            KeyError: For a label without adapter.
+        """
+        position = {label: index for index, label in enumerate(self.labels)}
+        return tuple(position[label] for label in labels)
+
+    def run(
+        self, groups: Sequence[PooledGroup], selection: Sequence[int] | None = None
+    ) -> list[NDArray[np.float32]]:
+        """Return the logits of every group.
+
+        Args:
+            groups: Texts, segments or spans; memory stays bounded whatever their number.
+            selection: Positions of the wanted adapters; None for all.
+
+        Returns:
+            For each selected adapter, in that order: float32 [groups, classes of the adapter]. A
+            group without a word that the trunk saw has the adapter's prior: what it answers when
+            it knows nothing.
+        """
+        wanted = range(len(self.adapters)) if selection is None else selection
+        results = {
+            index: np.empty((len(groups), len(self.classes(index))), dtype=np.float32)
+            for index in wanted
+        }
+        stacks = [stack for stack in self._stacks if results.keys() & set(stack.members)]
+        position = 0
+        for chunk in _chunks(groups, self._gap) if stacks else ():
+            feeds = {
+                name: ort.OrtValue.ortvalue_from_numpy(array)
+                for name, array in pack_groups(chunk, self._gap).items()
+            }
+            place = slice(position, position + len(chunk))
+            position += len(chunk)
+            for stack in stacks:
+                # Other adapters of equal shape are computed along: there are few.
+                run = stack.session.run_with_ort_values
+                logits = run(["logits"], {**feeds, **stack.weights})[0].numpy()
+                for row, index in enumerate(stack.members):
+                    if index in results:
+                        results[index][place] = logits[row]
+        return [results[index] for index in wanted]
+
+
+def pack_groups(groups: Sequence[PooledGroup], gap: int) -> dict[str, NDArray[np.float32]]:
+    """Lay groups one after the other, with `gap` masked rows between them.
+
+    Args:
+        groups: At least one; either all with marks or none.
+        gap: The largest context of the adapters.
+
+    Returns:
+        The graph's inputs: ``states``, ``features``, ``mask``, ``members`` and, for assertions,
+        ``marks``.
+    """
+    packed = pack_words([group.inputs for group in groups], gap)
+    # A row at least, masked, so that a group without words has something to run on.
+    rows = max(len(packed.mask), 1)
+    feeds = {"states": packed.states, "features": packed.features, "mask": packed.mask}
+    if rows > len(packed.mask):
+        feeds["states"] = np.zeros((len(packed.states), 1, packed.states.shape[2]), np.float32)
+        feeds["features"] = np.zeros((1, packed.features.shape[1]), np.float32)
+        feeds["mask"] = np.zeros((1, 1), np.float32)
+    members = np.zeros((len(groups), rows), dtype=np.float32)
+    marks = np.zeros((rows, MARKS), dtype=np.float32)
+    for index, (group, offset) in enumerate(zip(groups, packed.offsets, strict=True)):
+        first, last = group.own or (0, packed.counts[index])
+        members[index, offset + first : offset + last] = group.inputs.present[first:last]
+        if group.marks is not None:
+            marks[offset : offset + packed.counts[index]] = group.marks
+    feeds["members"] = members
+    if groups[0].marks is not None:
+        feeds["marks"] = marks
+    return feeds
+
+
+def _chunks(groups: Sequence[PooledGroup], gap: int) -> Iterator[list[PooledGroup]]:
+    chunk: list[PooledGroup] = []
+    rows = 0
+    for group in groups:
+        size = len(group.inputs.present) + gap
+        if chunk and rows + size > _ROWS_AT_ONCE:
+            yield chunk
+            chunk, rows = [], 0
+        chunk.append(group)
+        rows += size
+    if chunk:
+        yield chunk
