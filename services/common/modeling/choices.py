@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.common.modeling.heads import Decoding
-from services.common.modeling.onnx.pooled import PooledBank, PooledGroup
+from services.common.modeling.onnx.pooled import PooledBank, PooledGroup, PooledSums
 from services.common.modeling.packing import WordInputs
 from services.common.modeling.states import (
     PreparedText,
@@ -32,15 +32,9 @@ from services.common.modeling.states import (
 
 @dataclass(frozen=True, kw_only=True)
 class ChoicePart:
-    """What one segment of a text says.
+    """What one segment of a text says: per selected control, sums of one group."""
 
-    Attributes:
-        logits: Per selected control, float32 [classes].
-        words: Words that the trunk saw in it: its weight among the text's segments.
-    """
-
-    logits: list[NDArray[np.float32]]
-    words: int
+    sums: list[PooledSums]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,13 +74,12 @@ def choice_parts(
         (segment.own_start - segment.start, segment.own_end - segment.start) for segment in segments
     ]
     groups = [PooledGroup(inputs=item, own=own) for item, own in zip(inputs, owned, strict=True)]
-    logits = bank.run(groups, selection)
+    sums = bank.run_sums(groups, selection)
     return [
         ChoicePart(
-            logits=[rows[index] for rows in logits],
-            words=int(item.present[first:last].sum()),
+            sums=[PooledSums(value=found.value[row], total=found.total[row]) for found in sums]
         )
-        for index, (item, (first, last)) in enumerate(zip(inputs, owned, strict=True))
+        for row in range(len(groups))
     ]
 
 
@@ -95,8 +88,8 @@ def decide_choices(
 ) -> list[ControlChoice]:
     """Return what is chosen for one text from all its segments' parts.
 
-    The logits of a long text are the mean of its segments', weighted by their words. A text without
-    words has the adapter's prior.
+    How the text was cut changes nothing: attention goes over the words of all segments. A text
+    without words has the adapter's prior.
 
     Args:
         bank: The bank that made the parts.
@@ -107,14 +100,12 @@ def decide_choices(
     choices = []
     for row, index in enumerate(wanted):
         manifest = bank.adapters[index].manifest
-        if parts:
-            weights = np.asarray([part.words for part in parts], dtype=np.float64)
-            weights = weights / weights.sum() if weights.any() else np.ones(len(parts)) / len(parts)
-            stacked = np.stack([part.logits[row] for part in parts])
-            logits = (weights @ stacked).astype(np.float32)
-        else:
-            logits = bank.adapters[index].tensors["head_bias"]
-        found = class_probabilities(logits, manifest.decoding.scheme)
+        nothing = np.zeros(len(manifest.classes), dtype=np.float32)
+        whole = PooledSums(
+            value=np.sum([nothing, *(part.sums[row].value for part in parts)], axis=0),
+            total=np.sum([nothing, *(part.sums[row].total for part in parts)], axis=0),
+        )
+        found = class_probabilities(bank.logits(index, whole), manifest.decoding.scheme)
         choices.append(
             ControlChoice(
                 control=manifest.label,

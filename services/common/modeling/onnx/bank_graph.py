@@ -60,7 +60,7 @@ def build_bank_graph(architecture: LadderArchitecture, trunk_taps: int) -> bytes
     logits = graph.op("MatMul", normed, "head_weight")
     graph.op("Add", logits, "head_bias", output="logits")
     inputs = ladder_inputs(architecture, trunk_taps)
-    return graph.model("bank", inputs, ["N", "M", architecture.classes])
+    return graph.model("bank", inputs, {"logits": ["N", "M", architecture.classes]})
 
 
 def ladder_inputs(architecture: LadderArchitecture, trunk_taps: int) -> dict[str, list[Dimension]]:
@@ -161,15 +161,18 @@ class Graph:
         return outputs
 
     def model(
-        self, name: str, inputs: Mapping[str, list[Dimension]], logits: list[Dimension]
+        self,
+        name: str,
+        inputs: Mapping[str, list[Dimension]],
+        outputs: Mapping[str, list[Dimension]],
     ) -> bytes:
-        """Return the checked, serialised model with these inputs and the output ``logits``."""
+        """Return the checked, serialised model with these inputs and outputs and their shapes."""
         model = helper.make_model(
             helper.make_graph(
                 self.nodes,
                 name,
-                [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in inputs.items()],
-                [helper.make_tensor_value_info("logits", TensorProto.FLOAT, logits)],
+                _values(inputs),
+                _values(outputs),
                 list(self._constants.values()),
             ),
             opset_imports=[helper.make_opsetid("", _OPSET)],
@@ -187,3 +190,10 @@ class Graph:
         """Add an array as a constant, once per name."""
         self._constants.setdefault(name, numpy_helper.from_array(values, name))
         return name
+
+
+def _values(shapes: Mapping[str, list[Dimension]]) -> list[onnx.ValueInfoProto]:
+    return [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in shapes.items()
+    ]

@@ -13,6 +13,7 @@ from services.common.modeling.adapter import AdapterWeights
 from services.common.modeling.heads import MARKS, Head
 from services.common.modeling.manifest import LadderArchitecture
 from services.common.modeling.onnx.bank import BankRuntime, check_adapters
+from services.common.modeling.onnx.pooled_graph import pooled_logits
 from services.common.modeling.packing import WordInputs, pack_words
 
 # Rows of one run: what the product of groups and rows costs stays small.
@@ -33,6 +34,17 @@ class PooledGroup:
     inputs: WordInputs
     own: tuple[int, int] | None = None
     marks: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PooledSums:
+    """What an adapter found in groups: sums over their words, float32 [groups, classes].
+
+    The sums of the segments of one text add up to those of the text.
+    """
+
+    value: NDArray[np.float32]
+    total: NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +77,7 @@ class PooledBank:
             _Stack(
                 session=runtime.session(architecture),
                 members=tuple(members),
-                weights=runtime.place([adapters[index] for index in members]),
+                weights=_without_bias(runtime.place([adapters[index] for index in members])),
             )
             for architecture, members in by_architecture.items()
         ]
@@ -119,7 +131,7 @@ class PooledBank:
         """Return the logits of every group.
 
         Args:
-            groups: Texts, segments or spans; memory stays bounded whatever their number.
+            groups: Texts or spans; memory stays bounded whatever their number.
             selection: Positions of the wanted adapters; None for all.
 
         Returns:
@@ -128,10 +140,25 @@ class PooledBank:
             it knows nothing.
         """
         wanted = range(len(self.adapters)) if selection is None else selection
-        results = {
-            index: np.empty((len(groups), len(self.classes(index))), dtype=np.float32)
-            for index in wanted
-        }
+        sums = self.run_sums(groups, selection)
+        return [self.logits(index, found) for index, found in zip(wanted, sums, strict=True)]
+
+    def logits(self, index: int, sums: PooledSums) -> NDArray[np.float32]:
+        """Return an adapter's logits from its sums."""
+        bias = self.adapters[index].tensors["head_bias"]
+        return pooled_logits(sums.value, sums.total, bias)
+
+    def run_sums(
+        self, groups: Sequence[PooledGroup], selection: Sequence[int] | None = None
+    ) -> list[PooledSums]:
+        """Return sums instead of logits, for texts of which only segments are at hand.
+
+        Args:
+            groups: As for ``run``.
+            selection: As for ``run``.
+        """
+        wanted = range(len(self.adapters)) if selection is None else selection
+        results = {index: self._empty_sums(index, len(groups)) for index in wanted}
         stacks = [stack for stack in self._stacks if results.keys() & set(stack.members)]
         position = 0
         for chunk in _chunks(groups, self._gap) if stacks else ():
@@ -144,11 +171,18 @@ class PooledBank:
             for stack in stacks:
                 # Other adapters of equal shape are computed along: there are few.
                 run = stack.session.run_with_ort_values
-                logits = run(["logits"], {**feeds, **stack.weights})[0].numpy()
+                value, total = run(["value", "total"], {**feeds, **stack.weights})
                 for row, index in enumerate(stack.members):
                     if index in results:
-                        results[index][place] = logits[row]
+                        results[index].value[place] = value.numpy()[row]
+                        results[index].total[place] = total.numpy()[row]
         return [results[index] for index in wanted]
+
+    def _empty_sums(self, index: int, groups: int) -> PooledSums:
+        shape = (groups, len(self.classes(index)))
+        return PooledSums(
+            value=np.zeros(shape, dtype=np.float32), total=np.zeros(shape, dtype=np.float32)
+        )
 
 
 def pack_groups(groups: Sequence[PooledGroup], gap: int) -> dict[str, NDArray[np.float32]]:
@@ -181,6 +215,10 @@ def pack_groups(groups: Sequence[PooledGroup], gap: int) -> dict[str, NDArray[np
     if groups[0].marks is not None:
         feeds["marks"] = marks
     return feeds
+
+
+def _without_bias(weights: dict[str, ort.OrtValue]) -> dict[str, ort.OrtValue]:
+    return {name: value for name, value in weights.items() if name != "head_bias"}
 
 
 def _chunks(groups: Sequence[PooledGroup], gap: int) -> Iterator[list[PooledGroup]]:
