@@ -112,12 +112,17 @@ class Content:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScoredSpan:
-    """A span that a model proposes, with a score from 0 to 1."""
+    """A span that a model proposes, with a score from 0 to 1.
+
+    `assertion` is the status that a model proposes for it, or empty; its own score is 0 then.
+    """
 
     start: int
     end: int
     label: str
     score: float
+    assertion: str = ""
+    assertion_score: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

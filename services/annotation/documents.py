@@ -27,6 +27,7 @@ from services.annotation.domain import (
     Task,
     TieBreak,
 )
+from services.annotation.signals import signals_document, to_signals
 from services.common.store.port import Document
 
 
@@ -230,21 +231,30 @@ def to_completion(body: Document) -> Completion:
 
 
 def prediction_document(prediction: Prediction) -> Document:
-    """Return the resource part of a prediction's document."""
-    return {
+    """Return the resource part of a prediction's document; most say nothing of choices and such."""
+    body: Document = {
         "project": prediction.project,
         "task": prediction.task,
         "prediction": prediction.id,
         "generation": prediction.generation,
         "adapters": pairs_of(prediction.adapters),
         "model_versions": pairs_of(prediction.model_versions),
-        "spans": [[s.start, s.end, s.label, s.score] for s in prediction.spans],
+        "spans": [_scored_list(span) for span in prediction.spans],
         "choices": [[c.name, c.value, c.score] for c in prediction.choices],
         "extra": prediction.extra,
         "version": 1,
         "created": prediction.created,
         "updated": prediction.created,
     }
+    if prediction.choice_adapters or prediction.choice_model_versions:
+        body["choice_adapters"] = pairs_of(prediction.choice_adapters)
+        body["choice_model_versions"] = pairs_of(prediction.choice_model_versions)
+    if prediction.assertion_adapter:
+        body["assertion_adapter"] = prediction.assertion_adapter
+        body["assertion_model_version"] = prediction.assertion_model_version
+    if prediction.signals is not None:
+        body["signals"] = signals_document(prediction.signals)
+    return body
 
 
 def to_prediction(body: Document) -> Prediction:
@@ -256,16 +266,38 @@ def to_prediction(body: Document) -> Prediction:
         generation=body["generation"],
         adapters=dict(body["adapters"]),
         model_versions=dict(body["model_versions"]),
-        spans=tuple(
-            ScoredSpan(start=start, end=end, label=label, score=score)
-            for start, end, label, score in body["spans"]
-        ),
+        spans=tuple(map(_to_scored, body["spans"])),
         choices=tuple(
             ScoredChoice(name=name, value=value, score=score)
             for name, value, score in body.get("choices", ())
         ),
         extra=body.get("extra", ""),
         created=body["created"],
+        choice_adapters=dict(body.get("choice_adapters", ())),
+        choice_model_versions=dict(body.get("choice_model_versions", ())),
+        assertion_adapter=body.get("assertion_adapter", ""),
+        assertion_model_version=body.get("assertion_model_version", ""),
+        signals=to_signals(body["signals"]) if "signals" in body else None,
+    )
+
+
+def _scored_list(span: ScoredSpan) -> list[Any]:
+    stored: list[Any] = [span.start, span.end, span.label, span.score]
+    if span.assertion:
+        stored += [span.assertion, span.assertion_score]
+    return stored
+
+
+def _to_scored(stored: list[Any]) -> ScoredSpan:
+    start, end, label, score, *assertion = stored
+    status, how_sure = assertion or ("", 0.0)
+    return ScoredSpan(
+        start=start,
+        end=end,
+        label=label,
+        score=score,
+        assertion=status,
+        assertion_score=float(how_sure),
     )
 
 

@@ -7,10 +7,11 @@ microseconds since the epoch, UTC.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from services.annotation.content import Content, Page, ScoredChoice, ScoredSpan, Span, Word
+from services.annotation.signals import Signals
 
 
 class Split(StrEnum):
@@ -264,7 +265,8 @@ class Prediction:
     """What a model, a rule set or an imported file proposed: one per task and generation.
 
     `generation` is that of the inference service, ``rules/<rule set>@<revision>``, or
-    ``import/<model version>``.
+    ``import/<model version>``. Digests of adapters and names of model versions are by label value,
+    by `Choices` control, and one for all assertion statuses (empty: none).
     """
 
     project: str
@@ -277,6 +279,11 @@ class Prediction:
     created: int
     choices: tuple[ScoredChoice, ...] = ()
     extra: str = ""
+    choice_adapters: Mapping[str, str] = field(default_factory=dict)
+    choice_model_versions: Mapping[str, str] = field(default_factory=dict)
+    assertion_adapter: str = ""
+    assertion_model_version: str = ""
+    signals: Signals | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

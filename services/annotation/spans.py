@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from services.annotation.content import Content, ScoredSpan, Span
 from services.annotation.domain import Completion
@@ -123,7 +123,13 @@ def checked_scored(
                 f"{field}[{index}]", "an earlier span has the same label and extent."
             )
         seen.add((start, end, span.label))
-        found.append(ScoredSpan(start=start, end=end, label=span.label, score=span.score))
+        check_line(span.assertion, f"{field}[{index}].assertion", 0, MAX_LABEL)
+        if not 0.0 <= span.assertion_score <= (1.0 if span.assertion else 0.0):
+            raise invalid_field(
+                f"{field}[{index}].assertion_score",
+                "must be from 0 to 1, and 0 without an assertion.",
+            )
+        found.append(replace(span, start=start, end=end))
     return tuple(sorted(found, key=lambda span: (span.start, span.end, span.label)))
 
 

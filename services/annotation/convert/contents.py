@@ -25,6 +25,7 @@ from services.annotation.domain import (
 )
 from services.annotation.etags import etag_of
 from services.annotation.handlers.predictions import NewPrediction
+from services.annotation.signals import Embedding, Signals
 from services.annotation.spans import RawSpan, encoded_extents
 from services.common.offsets import OffsetEncoding, from_code_points
 from services.common.times import to_timestamp
@@ -168,7 +169,14 @@ def scored_messages(
     """Return proposed spans of a text."""
     extents = encoded_extents(text, spans, encoding)
     return [
-        text_pb2.ScoredSpan(start=start, end=end, label=span.label, score=span.score)
+        text_pb2.ScoredSpan(
+            start=start,
+            end=end,
+            label=span.label,
+            score=span.score,
+            assertion=span.assertion,
+            assertion_score=span.assertion_score,
+        )
         for (start, end), span in zip(extents, spans, strict=True)
     ]
 
@@ -181,12 +189,36 @@ def new_prediction(message: prediction_pb2.Prediction) -> NewPrediction:
         adapters=dict(message.adapters),
         model_versions=dict(message.model_versions),
         spans=[
-            ScoredSpan(start=span.start, end=span.end, label=span.label, score=span.score)
+            ScoredSpan(
+                start=span.start,
+                end=span.end,
+                label=span.label,
+                score=span.score,
+                assertion=span.assertion,
+                assertion_score=span.assertion_score,
+            )
             for span in message.spans
         ],
         choices=[
             ScoredChoice(name=one.name, value=one.value, score=one.score) for one in message.choices
         ],
+        choice_adapters=dict(message.choice_adapters),
+        choice_model_versions=dict(message.choice_model_versions),
+        assertion_adapter=message.assertion_adapter,
+        assertion_model_version=message.assertion_model_version,
+        signals=_signals(message.signals) if message.HasField("signals") else None,
+    )
+
+
+def _signals(message: prediction_pb2.PredictionSignals) -> Signals:
+    embedding = None
+    if message.embedding or message.trunk_digest:
+        embedding = Embedding(data=message.embedding, trunk_digest=message.trunk_digest)
+    return Signals(
+        least_confidence=message.least_confidence,
+        margin=message.margin,
+        entropy=message.entropy,
+        embedding=embedding,
     )
 
 
@@ -207,7 +239,24 @@ def prediction_message(
             for one in prediction.choices
         ],
         extra=prediction.extra,
+        choice_adapters=prediction.choice_adapters,
+        choice_model_versions=prediction.choice_model_versions,
+        assertion_adapter=prediction.assertion_adapter,
+        assertion_model_version=prediction.assertion_model_version,
+        signals=None if prediction.signals is None else _signals_message(prediction.signals),
     )
+
+
+def _signals_message(signals: Signals) -> prediction_pb2.PredictionSignals:
+    message = prediction_pb2.PredictionSignals(
+        least_confidence=signals.least_confidence,
+        margin=signals.margin,
+        entropy=signals.entropy,
+    )
+    if signals.embedding is not None:
+        message.embedding = signals.embedding.data
+        message.trunk_digest = signals.embedding.trunk_digest
+    return message
 
 
 def _fragment_messages(text: str, span: Span, encoding: OffsetEncoding) -> list[text_pb2.TextRange]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from services.annotation.content import ScoredChoice, ScoredSpan
 from services.annotation.contents import checked_scored_choices
@@ -21,6 +21,7 @@ from services.annotation.handlers.catalog import Catalog
 from services.annotation.outbox import NewEvent
 from services.annotation.resources import NewDocument, Resources
 from services.annotation.schema import PREDICTIONS, TASKS
+from services.annotation.signals import Signals, checked_signals
 from services.annotation.spans import checked_scored
 from services.common.errors import Reason, invalid_field, not_found
 from services.common.names import parse_name
@@ -47,7 +48,7 @@ _BY_CREATION = [Order(field="ord")]
 
 @dataclass(frozen=True, kw_only=True)
 class NewPrediction:
-    """A prediction as a caller sends it, offsets in code points."""
+    """A prediction as a caller sends it, offsets in code points; see `Prediction`."""
 
     task: str
     generation: str
@@ -55,6 +56,11 @@ class NewPrediction:
     model_versions: Mapping[str, str]
     spans: Sequence[ScoredSpan]
     choices: Sequence[ScoredChoice] = ()
+    choice_adapters: Mapping[str, str] = field(default_factory=dict)
+    choice_model_versions: Mapping[str, str] = field(default_factory=dict)
+    assertion_adapter: str = ""
+    assertion_model_version: str = ""
+    signals: Signals | None = None
 
 
 def prediction_id(task: str, generation: str) -> str:
@@ -177,21 +183,9 @@ class Predictions:
             raise invalid_field(
                 f"{field}.generation", "begins like that of a rule set or an imported file."
             )
-        check_count(new.adapters, f"{field}.adapters", 1, _MAX_ADAPTERS)
-        for name, versions in (("adapters", new.adapters), ("model_versions", new.model_versions)):
-            check_count(versions, f"{field}.{name}", 0, _MAX_ADAPTERS)
-            for label, value in versions.items():
-                check_line(label, f"{field}.{name} key", 1, 100)
-                check_line(value, f"{field}.{name}[{label}]", 1, 200)
+        _check_sources(new, field)
         spans = checked_scored(text, new.spans, OffsetEncoding.CODE_POINT, f"{field}.spans")
         choices = checked_scored_choices(new.choices, f"{field}.choices")
-        for index, span in enumerate(new.spans):
-            if span.label not in new.adapters:
-                raise invalid_field(
-                    f"{field}.spans[{index}].label",
-                    "is of no adapter in `adapters`.",
-                    reason=Reason.LABEL_UNKNOWN,
-                )
         prediction = Prediction(
             project=project,
             task=task,
@@ -202,6 +196,11 @@ class Predictions:
             spans=spans,
             created=now,
             choices=choices,
+            choice_adapters=new.choice_adapters,
+            choice_model_versions=new.choice_model_versions,
+            assertion_adapter=new.assertion_adapter,
+            assertion_model_version=new.assertion_model_version,
+            signals=checked_signals(new.signals, f"{field}.signals"),
         )
         return prediction_document_of(prediction)
 
@@ -215,6 +214,40 @@ def prediction_document_of(prediction: Prediction) -> NewDocument:
         body=prediction_document(prediction),
         events=[NewEvent(type=EventType.PREDICTION_WRITTEN, resource=name)],
     )
+
+
+def _check_sources(new: NewPrediction, field: str) -> None:
+    """Return when the adapters and versions can be stored, and all that is proposed is from one."""
+    if not (new.adapters or new.choice_adapters or new.assertion_adapter):
+        raise invalid_field(
+            f"{field}.adapters",
+            "must have 1 entry or more, unless `choice_adapters` or `assertion_adapter` is set.",
+        )
+    for name in ("adapters", "model_versions", "choice_adapters", "choice_model_versions"):
+        mapping: Mapping[str, str] = getattr(new, name)
+        check_count(mapping, f"{field}.{name}", 0, _MAX_ADAPTERS)
+        for key, value in mapping.items():
+            check_line(key, f"{field}.{name} key", 1, 100)
+            check_line(value, f"{field}.{name}[{key}]", 1, 200)
+    check_line(new.assertion_adapter, f"{field}.assertion_adapter", 0, 200)
+    check_line(new.assertion_model_version, f"{field}.assertion_model_version", 0, 200)
+    for index, span in enumerate(new.spans):
+        if span.label not in new.adapters:
+            raise invalid_field(
+                f"{field}.spans[{index}].label",
+                "is of no adapter in `adapters`.",
+                reason=Reason.LABEL_UNKNOWN,
+            )
+        if span.assertion and not new.assertion_adapter:
+            raise invalid_field(
+                f"{field}.spans[{index}].assertion", "needs an `assertion_adapter` that said it."
+            )
+    # Callers of the first release name no adapters of choices; whoever does names all.
+    for index, choice in enumerate(new.choices if new.choice_adapters else ()):
+        if choice.name not in new.choice_adapters:
+            raise invalid_field(
+                f"{field}.choices[{index}].name", "is of no adapter in `choice_adapters`."
+            )
 
 
 def _task_of(project: str, name: str, field: str) -> str:
