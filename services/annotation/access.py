@@ -19,6 +19,7 @@ MEMBER_SERVICE = f"{PACKAGE}.MemberService"
 HISTORY_SERVICE = f"{PACKAGE}.HistoryService"
 AGREEMENT_SERVICE = f"{PACKAGE}.AgreementService"
 RULE_SERVICE = f"{PACKAGE}.RuleService"
+SUGGESTION_SERVICE = f"{PACKAGE}.SuggestionService"
 
 _EVERYBODY = frozenset(Role)
 _LEADS = frozenset({Role.OWNER, Role.MANAGER})
@@ -91,6 +92,7 @@ _RULES: Mapping[str, frozenset[Role]] = {
     "PreviewRules": _EVERYBODY,
     "ApplyRuleSet": _LEADS_AND_SERVICES,
 }
+_SUGGESTIONS: Mapping[str, frozenset[Role]] = {"SuggestTasks": _EVERYBODY}
 # Methods that concern no project, and whom they let in.
 WITHOUT_PROJECT: Mapping[str, str] = {
     "CreateProject": "everybody; a user becomes the project's first owner",
@@ -108,6 +110,7 @@ ROLES: Mapping[str, frozenset[Role]] = {
     **_HISTORY,
     **_AGREEMENT,
     **_RULES,
+    **_SUGGESTIONS,
 }
 """From the name of a method that concerns a project to the roles that it lets in."""
 
@@ -124,6 +127,7 @@ _SERVICES: Mapping[str, tuple[str, ...]] = {
     HISTORY_SERVICE: (*_HISTORY,),
     AGREEMENT_SERVICE: (*_AGREEMENT,),
     RULE_SERVICE: (*_RULES,),
+    SUGGESTION_SERVICE: (*_SUGGESTIONS,),
 }
 
 ACCESS = {

@@ -36,6 +36,8 @@ from services.annotation.schema import COLLECTIONS
 from services.annotation.selection.handler import Selector
 from services.annotation.selection.scan import TaskScan
 from services.annotation.servicer import AnnotationServicer, Handlers
+from services.annotation.suggestions.handler import Suggestions
+from services.annotation.suggestions.servicer import SuggestionServicer
 from services.annotation.transfer.atomic import AtomicImports
 from services.annotation.transfer.exporting import Exporter
 from services.annotation.transfer.importing import Importer
@@ -51,6 +53,7 @@ from spanloop.annotation.v1 import history_service_pb2_grpc as history_grpc
 from spanloop.annotation.v1 import labeling_service_pb2_grpc as labeling_grpc
 from spanloop.annotation.v1 import member_service_pb2_grpc as member_grpc
 from spanloop.annotation.v1 import rule_service_pb2_grpc as rule_grpc
+from spanloop.annotation.v1 import suggestion_service_pb2_grpc as suggestion_grpc
 
 
 @asynccontextmanager
@@ -117,6 +120,7 @@ async def build(
         member = MemberServicer(members, tokens, gate)
         agreement = AgreementServicer(Agreement(catalog, scan), gate)
         rules = RuleServicer(RuleSets(store, resources, catalog, scan, predictions), gate)
+        suggestions = SuggestionServicer(Suggestions(store, catalog, scan), gate)
         yield Wiring(
             services=[
                 GrpcService(
@@ -146,6 +150,12 @@ async def build(
                 GrpcService(
                     full_name=access.RULE_SERVICE,
                     register=partial(rule_grpc.add_RuleServiceServicer_to_server, rules),
+                ),
+                GrpcService(
+                    full_name=access.SUGGESTION_SERVICE,
+                    register=partial(
+                        suggestion_grpc.add_SuggestionServiceServicer_to_server, suggestions
+                    ),
                 ),
             ],
             access=access.ACCESS,

@@ -26,6 +26,7 @@ from spanloop.annotation.v1 import (
     history_service_pb2,
     labeling_service_pb2,
     rule_service_pb2,
+    suggestion_service_pb2,
 )
 from spanloop.annotation.v1 import member_service_pb2 as pb
 from tests.support import client_channel, running
@@ -40,6 +41,7 @@ CONTRACTS = (
     labeling_service_pb2,
     pb,
     rule_service_pb2,
+    suggestion_service_pb2,
 )
 PATHS = {
     "projects": "projects/{project}",

@@ -22,6 +22,7 @@ from spanloop.annotation.v1 import (
     labeling_service_pb2_grpc,
     member_service_pb2_grpc,
     rule_service_pb2_grpc,
+    suggestion_service_pb2_grpc,
 )
 from spanloop.annotation.v1 import annotation_service_pb2 as pb
 from spanloop.annotation.v1.completion_pb2 import Completion
@@ -45,6 +46,7 @@ class AnnotationClient:
         self.history = history_service_pb2_grpc.HistoryServiceStub(channel)
         self.agreement = agreement_service_pb2_grpc.AgreementServiceStub(channel)
         self.rules = rule_service_pb2_grpc.RuleServiceStub(channel)
+        self.suggestions = suggestion_service_pb2_grpc.SuggestionServiceStub(channel)
 
     async def project(self, id: str = "p", *labels: str) -> str:
         answer = await self.stub.CreateProject(pb.CreateProjectRequest(project_id=id))

@@ -16,6 +16,7 @@ from spanloop.annotation.v1 import (
     labeling_service_pb2,
     member_service_pb2,
     rule_service_pb2,
+    suggestion_service_pb2,
 )
 from spanloop.inference.v1 import inference_service_pb2
 from spanloop.registry.v1 import registry_service_pb2
@@ -29,6 +30,7 @@ CONTRACTS: dict[str, tuple[ModuleType, ...]] = {
         labeling_service_pb2,
         member_service_pb2,
         rule_service_pb2,
+        suggestion_service_pb2,
     ),
     "trainer": (trainer_service_pb2,),
     "registry": (registry_service_pb2,),
