@@ -20,7 +20,7 @@ def declare(db: sqlite3.Connection, collections: Sequence[Collection]) -> None:
     """Create what is missing and make anew what was declared otherwise, all or nothing.
 
     Documents that are there already are in a new index at once. An index that is declared no
-    longer stays, and is kept.
+    longer stays, and is kept, unless the collection says that it must be dropped.
 
     Raises:
         SchemaError: Documents break a new unique index.
@@ -31,6 +31,8 @@ def declare(db: sqlite3.Connection, collections: Sequence[Collection]) -> None:
         with transaction(db):
             for collection in collections:
                 db.execute(_sql.table_ddl(collection))
+                for index in collection.dropped:
+                    db.execute(f'DROP INDEX IF EXISTS "{_sql.index_name(collection.name, index)}"')
                 for index in collection.indexes:
                     if index.multi:
                         _declare_multi(db, collection.name, index)

@@ -36,6 +36,7 @@ from services.common.store.port import (
     Condition,
     Document,
     DuplicateError,
+    Index,
     MissingError,
     Order,
     RevisionError,
@@ -55,6 +56,7 @@ _WRITE_TIMEOUT_MS = 10_000
 _DUPLICATE_KEY = 11000
 # the server's words for: wrong type to increment, nothing to step through, document too large
 _MISUSE = frozenset({2, 14, 28, 10334, 17280, 17419})
+_INDEX_NOT_FOUND = 27
 _INDEX_CONFLICT = frozenset({85, 86})
 
 
@@ -90,6 +92,8 @@ class MongoStore:
             for collection in collections:
                 self._collections[collection.name] = collection
                 self._unique[collection.name] = _mongo.unique_paths(collection)
+                for index in collection.dropped:
+                    await self._drop_index(collection.name, index)
                 for index in collection.indexes:
                     options: dict[str, Any] = {"name": index.name, "unique": index.unique}
                     if selected := _mongo.index_filter(index):
@@ -99,6 +103,16 @@ class MongoStore:
                         await self._collection(collection.name).create_index(keys, **options)
                     except OperationFailure as error:
                         raise _index_refused(collection.name, index.name, error) from error
+
+    async def _drop_index(self, collection: str, index: Index) -> None:
+        target = self._collection(collection)
+        if index.name in await target.index_information():
+            try:
+                await target.drop_index(index.name)
+            except OperationFailure as error:
+                # Another process that opens the database may have been faster.
+                if error.code != _INDEX_NOT_FOUND:
+                    raise
 
     async def close(self) -> None:
         """See `DocumentStore.close`."""

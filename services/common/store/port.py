@@ -64,10 +64,18 @@ class Index:
 
 @dataclass(frozen=True, kw_only=True)
 class Collection:
-    """A named set of documents and its indexes."""
+    """A named set of documents and its indexes.
+
+    Attributes:
+        name: Its name.
+        indexes: What is declared.
+        dropped: Indexes of earlier releases that must be gone: unique ones that would refuse what is
+            right now. Other indexes that are declared no longer just stay.
+    """
 
     name: str
     indexes: tuple[Index, ...] = ()
+    dropped: tuple[Index, ...] = ()
 
 
 @dataclass(frozen=True)
