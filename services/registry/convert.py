@@ -18,6 +18,7 @@ from services.registry.domain import (
     ParityReport,
     Trunk,
     VersionDraft,
+    VersionFilter,
     VersionState,
     check_digest,
     digest_from_id,
@@ -137,6 +138,19 @@ def draft_of(request: registry_service_pb2.CreateModelVersionRequest) -> Version
     )
 
 
+def filter_of(request: registry_service_pb2.ListModelVersionsRequest) -> VersionFilter:
+    """Return which versions a list is to hold."""
+    kind = request.model_type
+    if kind and kind not in _MODEL_TYPES:
+        raise invalid_field("model_type", "must be a known type.")
+    return VersionFilter(
+        states=tuple(sorted(set(states_of(request.states)))),
+        model_type=_MODEL_TYPES[kind] if kind else None,
+        control=request.control,
+        replaced=request.show_replaced,
+    )
+
+
 def states_of(states: Sequence[model_version_pb2.ModelVersionState]) -> list[VersionState]:
     """Return the states of a filter."""
     if any(state not in _STATES for state in states):
@@ -215,6 +229,10 @@ def version_message(version: ModelVersion) -> model_version_pb2.ModelVersion:
         ),
         etag=version.etag,
         create_time=to_timestamp(version.create_time),
+        replacement=version.replacement,
+        replaced_by=version_name(version.project, version.replaced_by)
+        if version.replaced_by
+        else "",
     )
 
 

@@ -86,13 +86,22 @@ def adapter_of(stored: Stored) -> Adapter:
 
 
 def version_document(
-    draft: VersionDraft, *, number: int, trunk_digest: str, create_time: int
+    draft: VersionDraft,
+    *,
+    number: int,
+    replacement: int,
+    trunk_digest: str,
+    create_time: int,
 ) -> Document:
     """Return the body of a new, REGISTERED model version."""
     return {
         "project": draft.project,
         "model_type": draft.model_type,
         "number": number,
+        "replacement": replacement,
+        "replaced_by": "",
+        # Whether those whose place it takes must be told yet, once it is READY.
+        "replacing": replacement > 0,
         "adapters": _pairs(draft.adapters),
         "trunk_digest": trunk_digest,
         "evaluation": [_evaluation_document(entry) for entry in draft.evaluation],
@@ -116,6 +125,9 @@ def version_of(stored: Stored) -> ModelVersion:
         project=body["project"],
         model_type=ModelType(body["model_type"]),
         number=body["number"],
+        # Versions of the first release have neither.
+        replacement=body.get("replacement", 0),
+        replaced_by=body.get("replaced_by", ""),
         adapters=_map(body["adapters"]),
         trunk_digest=body["trunk_digest"],
         evaluation=tuple(_evaluation_of(entry) for entry in body["evaluation"]),

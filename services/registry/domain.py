@@ -11,6 +11,7 @@ from services.common.errors import InvalidArgumentError, invalid_field
 
 _VERSION = re.compile(
     r"(?P<type>[a-z]+)_(?P<project>[a-z0-9][a-z0-9_-]{0,62})_v(?P<number>[1-9][0-9]{0,8})"
+    r"(?:_r(?P<replacement>[1-9][0-9]{0,8}))?"
 )
 _HEX = re.compile(r"[0-9a-f]{64}")
 
@@ -150,11 +151,15 @@ class ModelVersion(VersionDraft):
 
     Attributes:
         number: Counts from 1 per project and type.
+        replacement: Counts the versions that took the place of the first with this number; 0: it.
+        replaced_by: Id of the version that took its place, or empty.
         etag: Changes with every change of the state.
         create_time: Microseconds UTC; grows with `number`.
     """
 
     number: int
+    replacement: int = 0
+    replaced_by: str = ""
     trunk_digest: str
     state: VersionState
     etag: str
@@ -164,13 +169,27 @@ class ModelVersion(VersionDraft):
 
     @property
     def id(self) -> str:
-        """``<type>_<project>_v<n>``."""
-        return version_id(self.model_type, self.project, self.number)
+        """``<type>_<project>_v<n>``, of a replacement with ``_r<k>`` behind it."""
+        return version_id(self.model_type, self.project, self.number, self.replacement)
 
     @property
     def name(self) -> str:
         """The resource name."""
         return version_name(self.project, self.id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionFilter:
+    """Which versions of a project; what is empty or None does not restrict.
+
+    Attributes:
+        replaced: Whether those whose place another version took are among them.
+    """
+
+    states: tuple[VersionState, ...] = ()
+    model_type: ModelType | None = None
+    control: str = ""
+    replaced: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,9 +230,10 @@ class Deployment:
         return str(self.revision)
 
 
-def version_id(model_type: ModelType, project: str, number: int) -> str:
+def version_id(model_type: ModelType, project: str, number: int, replacement: int = 0) -> str:
     """Return the id of a model version."""
-    return f"{model_type}_{project}_v{number}"
+    suffix = f"_r{replacement}" if replacement else ""
+    return f"{model_type}_{project}_v{number}{suffix}"
 
 
 def version_name(project: str, version: str) -> str:

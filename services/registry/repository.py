@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from services.common.idempotency import (
     REQUEST_FINGERPRINT_FIELD,
@@ -31,6 +31,7 @@ from services.registry.domain import (
     ParityReport,
     Trunk,
     VersionDraft,
+    VersionFilter,
     VersionState,
     hex_of,
     is_version_id,
@@ -52,11 +53,14 @@ COLLECTIONS = (
     Collection(name=_ADAPTERS),
     Collection(
         name=_VERSIONS,
+        # A document's id holds type, number and replacement: nothing else keeps numbers apart.
         indexes=(
-            Index(fields=("project", "model_type", "number"), unique=True),
+            Index(fields=("project", "model_type", "number", "create_time")),
             Index(fields=("project", "create_time")),
+            Index(fields=("project", "replacing"), where={"replacing": True}),
             REQUEST_INDEX,
         ),
+        dropped=(Index(fields=("project", "model_type", "number"), unique=True),),
     ),
 )
 
@@ -126,11 +130,14 @@ class VersionDocuments:
         return None if stored is None else documents.version_of(stored)
 
     async def newest(self, project: str, model_type: ModelType) -> ModelVersion | None:
-        """Return the version with the highest number."""
+        """Return the version with the highest number; of several the last replacement."""
         found = await self._store.find(
             _VERSIONS,
             where=[Eq("project", project), Eq("model_type", model_type)],
-            order=[Order(field="number", descending=True)],
+            order=[
+                Order(field="number", descending=True),
+                Order(field="create_time", descending=True),
+            ],
             limit=1,
         )
         return documents.version_of(found[0]) if found else None
@@ -140,15 +147,21 @@ class VersionDocuments:
         draft: VersionDraft,
         *,
         number: int,
+        replacement: int,
         trunk_digest: str,
         create_time: int,
         request: RequestKey | None,
     ) -> ModelVersion | None:
         """Store a version under a number, or return None: the number or the request is taken."""
         body = documents.version_document(
-            draft, number=number, trunk_digest=trunk_digest, create_time=create_time
+            draft,
+            number=number,
+            replacement=replacement,
+            trunk_digest=trunk_digest,
+            create_time=create_time,
         )
-        key = _version_key(draft.project, version_id(draft.model_type, draft.project, number))
+        name = version_id(draft.model_type, draft.project, number, replacement)
+        key = _version_key(draft.project, name)
         try:
             stored = await self._store.insert(_VERSIONS, key, body | request_fields(request))
         except DuplicateError:
@@ -163,12 +176,18 @@ class VersionDocuments:
         return None if stored is None else documents.version_of(stored)
 
     async def page(
-        self, project: str, states: Sequence[VersionState], page: Page, scope: str
+        self, project: str, wanted: VersionFilter, page: Page, scope: str
     ) -> tuple[list[ModelVersion], str]:
         """Return a page of a project's versions, newest first, and the token of the next page."""
         where: list[Condition] = [Eq("project", project)]
-        if states:
-            where.append(In("state", [state.value for state in states]))
+        if wanted.states:
+            where.append(In("state", [state.value for state in wanted.states]))
+        if wanted.model_type is not None:
+            where.append(Eq("model_type", wanted.model_type.value))
+        if wanted.control:
+            where.append(Eq("control", wanted.control))
+        if not wanted.replaced:
+            where.append(In("replaced_by", ("", None)))
         found, token = await find_page(self._store, _VERSIONS, where, _NEWEST, page, scope)
         return [documents.version_of(stored) for stored in found], token
 
@@ -185,6 +204,36 @@ class VersionDocuments:
             new,
             {"parity": documents.parity_document(parity), "failure_message": failure_message},
         )
+
+    async def finish_replacements(self, project: str) -> None:
+        """Mark the versions whose place was taken by one that is READY.
+
+        The taking version carries the intent from its first write on, so whoever comes next
+        finishes what a process that died left undone.
+        """
+        taking = await self._store.find(
+            _VERSIONS, where=[Eq("project", project), Eq("replacing", True)], limit=100
+        )
+        for stored in taking:
+            taker = documents.version_of(stored)
+            if taker.state is VersionState.REGISTERED:
+                continue
+            if taker.state is not VersionState.FAILED:
+                await self._mark_replaced(taker)
+            await self._store.update(_VERSIONS, stored.id, set={"replacing": False})
+
+    async def _mark_replaced(self, taker: ModelVersion) -> None:
+        for replacement in reversed(range(taker.replacement)):
+            earlier = version_id(taker.model_type, taker.project, taker.number, replacement)
+            marked = await self._store.update(
+                _VERSIONS,
+                _version_key(taker.project, earlier),
+                where=[In("replaced_by", ("", None))],
+                set={"replaced_by": taker.id},
+            )
+            if marked is None:
+                # Marked by an earlier replacement, which marks those below it too.
+                return
 
     async def retired(self, version: ModelVersion) -> ModelVersion | None:
         """Move a version to RETIRED; None when its state does not allow it."""

@@ -89,7 +89,9 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
     async def CreateModelVersion(
         self, request: pb.CreateModelVersionRequest, context: object
     ) -> pb.CreateModelVersionResponse:
-        version = await self._versions.create(convert.draft_of(request), request.request_id)
+        version = await self._versions.create(
+            convert.draft_of(request), request.request_id, replace_newest=request.replace_newest
+        )
         return pb.CreateModelVersionResponse(model_version=convert.version_message(version))
 
     async def VerifyModelVersion(
@@ -117,7 +119,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
     ) -> pb.ListModelVersionsResponse:
         versions, token = await self._versions.page(
             convert.project_of(request.parent),
-            convert.states_of(request.states),
+            convert.filter_of(request),
             request.page_size,
             request.page_token,
         )

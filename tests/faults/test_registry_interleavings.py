@@ -23,6 +23,7 @@ from services.registry.domain import (
     ModelVersion,
     ParityReport,
     VersionDraft,
+    VersionFilter,
     VersionState,
 )
 from services.registry.feed import DeploymentFeed
@@ -85,6 +86,10 @@ class Registry:
     async def retire(self, version: str) -> ModelVersion:
         return await self.versions.retire("p", version, "")
 
+    async def replace(self) -> ModelVersion:
+        made = await self.versions.create(DRAFT, "replace-1", replace_newest=True)
+        return await self.versions.verify("p", made.id, PASSED)
+
     async def create(self, request_id: str = "job") -> ModelVersion:
         return await self.versions.create(DRAFT, request_id)
 
@@ -141,6 +146,7 @@ STEPS: dict[str, Step] = {
     "rollback to v1": lambda registry: registry.rollback(1),
     "retire v1": lambda registry: registry.retire("ner_p_v1"),
     "create": lambda registry: registry.create(),
+    "replace": lambda registry: registry.replace(),
 }
 
 
@@ -240,12 +246,16 @@ async def test_a_death_at_any_point_leaves_all_or_nothing(new_store: NewStore, n
             registry = Registry(store)
             again = await outcome(STEPS[name](registry))
             current = await registry.deployments.current("p")
-            versions, _ = await registry.versions.page("p", [], 0, "")
+            versions, _ = await registry.versions.page("p", VersionFilter(), 0, "")
             if name == "retire v1":
                 # the answer of the last write may have been lost: then it was done
                 assert isinstance(again, ModelVersion) or again.metadata["state"] == "RETIRED"
                 assert versions[-1].state is VersionState.RETIRED
                 assert current.revision == 2
+            elif name == "replace":
+                assert [version.id for version in versions] == ["ner_p_v2_r1", "ner_p_v1"]
+                replaced = await registry.versions.get("p", "ner_p_v2")
+                assert replaced.replaced_by == again.id == "ner_p_v2_r1"
             elif name == "create":
                 assert again.number == 3
                 assert [version.number for version in versions] == [3, 2, 1]

@@ -121,12 +121,24 @@ class RegistryClient:
         return (await self.register_adapter(adapter_manifest(label, weights=weights))).digest
 
     async def version(
-        self, project: str, adapters: dict[str, str], request_id: str = ""
+        self,
+        project: str,
+        adapters: dict[str, str],
+        request_id: str = "",
+        *,
+        replace_newest: bool = False,
     ) -> ModelVersion:
-        answer = await self.stub.CreateModelVersion(
-            version_request(project, adapters, request_id=request_id)
-        )
+        request = version_request(project, adapters, request_id=request_id)
+        request.replace_newest = replace_newest
+        answer = await self.stub.CreateModelVersion(request)
         return answer.model_version
+
+    async def listed(self, project: str, **fields: object) -> list[str]:
+        """Return the ids of a project's versions, newest first."""
+        answer = await self.stub.ListModelVersions(
+            pb.ListModelVersionsRequest(parent=f"projects/{project}", **fields)
+        )
+        return [version.name.rpartition("/")[2] for version in answer.model_versions]
 
     async def verify(self, name: str, parity: ParityReport = GOOD) -> ModelVersion:
         answer = await self.stub.VerifyModelVersion(

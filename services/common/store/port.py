@@ -69,8 +69,8 @@ class Collection:
     Attributes:
         name: Its name.
         indexes: What is declared.
-        dropped: Indexes of earlier releases that must be gone: unique ones that would refuse what is
-            right now. Other indexes that are declared no longer just stay.
+        dropped: Indexes of earlier releases that must be gone: unique ones that would refuse what
+            is right now. Other indexes that are declared no longer just stay.
     """
 
     name: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
 
 from services.common.call import check_deadline
 from services.common.clock import Clock
@@ -23,6 +22,7 @@ from services.registry.domain import (
     ModelVersion,
     ParityReport,
     VersionDraft,
+    VersionFilter,
     VersionState,
     version_name,
 )
@@ -49,11 +49,20 @@ class Versions:
         # Spares callers of one process lost races; the unique number is what keeps them apart.
         self._numbering = asyncio.Lock()
 
-    async def create(self, draft: VersionDraft, request_id: str) -> ModelVersion:
+    async def create(
+        self, draft: VersionDraft, request_id: str, *, replace_newest: bool = False
+    ) -> ModelVersion:
         """Register a version under the next number of its project and type.
 
         A repeat with the same request id returns the first version; it is a repeat when type and
-        adapters are the same, whatever evaluation and lineage say.
+        adapters are the same, whatever evaluation and lineage say, and whichever place it takes.
+
+        Args:
+            draft: The version.
+            request_id: As sent.
+            replace_newest: Take the place of the newest version, if there is one: the same number
+                with the next replacement. The other ones of this number are marked as replaced
+                once this one is READY, so that one that fails takes nobody's place.
 
         Raises:
             InvalidArgumentError: Adapters read different trunks, stand under another label than
@@ -72,9 +81,15 @@ class Versions:
                     return first
                 newest = await self._repository.newest(draft.project, draft.model_type)
                 now = self._clock.now()
+                number, replacement = 1, 0
+                if newest is not None:
+                    number, replacement = newest.number + 1, 0
+                    if replace_newest:
+                        number, replacement = newest.number, newest.replacement + 1
                 made = await self._repository.add(
                     draft,
-                    number=newest.number + 1 if newest else 1,
+                    number=number,
+                    replacement=replacement,
                     trunk_digest=trunk_digest,
                     # so that the order in time is that of the numbers, whatever the clock does
                     create_time=max(now, newest.create_time + 1) if newest else now,
@@ -89,6 +104,7 @@ class Versions:
         Raises:
             NotFoundError: The project has none of this name (MODEL_VERSION_UNKNOWN).
         """
+        await self._repository.finish_replacements(project)
         found = await self._repository.get(project, version)
         if found is None:
             name = version_name(project, version)
@@ -100,12 +116,12 @@ class Versions:
         return found
 
     async def page(
-        self, project: str, states: Sequence[VersionState], page_size: int, page_token: str
+        self, project: str, wanted: VersionFilter, page_size: int, page_token: str
     ) -> tuple[list[ModelVersion], str]:
         """Return a page of a project's versions, newest first, and the token of the next page."""
-        wanted = sorted(set(states))
-        scope = f"ListModelVersions\n{project}\n{','.join(wanted)}"
+        scope = f"ListModelVersions\n{project}\n{wanted}"
         page = parse_page(page_size, page_token, scope)
+        await self._repository.finish_replacements(project)
         return await self._repository.page(project, wanted, page, scope)
 
     async def verify(self, project: str, version: str, report: ParityReport) -> ModelVersion:
@@ -120,6 +136,7 @@ class Versions:
             current, verdict.state, report, verdict.failure_message
         )
         if moved is not None:
+            await self._repository.finish_replacements(project)
             return moved
         current = await self.get(project, version)
         # compared as text: NaN is the same report as NaN
