@@ -89,6 +89,7 @@ class Snapshot:
     chunks: int
     created: int
     choice_counts: Mapping[str, int] = field(default_factory=dict)
+    assertion_counts: Mapping[str, int] = field(default_factory=dict)
     positives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     selection: Selection | None = None
     description: str = ""

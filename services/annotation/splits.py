@@ -27,11 +27,13 @@ _SPLITS = (Split.TRAIN, Split.DEV, Split.TEST)
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """How much a snapshot holds: examples by split, spans by label, choices by ``name=value``."""
+    """How much a snapshot holds: examples by split, spans by label, choices by ``name=value``,
+    statuses of spans."""
 
     examples: dict[str, int]
     spans: dict[str, int]
     choices: dict[str, int]
+    assertions: dict[str, int]
 
 
 def check_policy(policy: SplitPolicy, field: str) -> SplitPolicy:
@@ -146,10 +148,17 @@ def counts(labels: Sequence[str], examples: Sequence[Example]) -> Counts:
         for choices in one.content.choices
         for value in choices.values
     )
+    # Positives of another label are there once more; the status is of one span all the same.
+    by_status = Counter(
+        status
+        for one in examples
+        for _, _, status in {(s.start, s.end, s.assertion) for s in one.spans if s.assertion}
+    )
     return Counts(
         examples={split.value: by_split[split.value] for split in _SPLITS},
         spans={label: by_label[label] for label in labels},
         choices=dict(sorted(by_choice.items())),
+        assertions=dict(sorted(by_status.items())),
     )
 
 

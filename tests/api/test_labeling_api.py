@@ -61,6 +61,9 @@ async def test_every_problem_has_its_place(client: AnnotationClient) -> None:
     assert all(one.column > 0 and one.message for one in answer.problems)
     assert (answer.labels, answer.assertion_labels) == (["Drug", "Dose"], ["Absent"])
     assert (answer.choices, answer.trained_choices) == (["urgency"], "urgency")
+    (control,) = answer.choice_controls
+    assert (control.name, control.multiple, control.train) == ("urgency", False, False)
+    assert len(control.values) > 1
     # What is wrong cannot be used, and nothing is changed.
     with refused(FAILED, Reason.LABELING_CONFIG_INVALID, field=""):
         await set_config(client, parent, bad)

@@ -172,6 +172,7 @@ def snapshot_message(snapshot: Snapshot) -> snapshot_pb2.Snapshot:
             for label, values in snapshot.positives.items()
         },
         choice_counts=snapshot.choice_counts,
+        assertion_counts=snapshot.assertion_counts,
         description=snapshot.description,
     )
 

@@ -95,6 +95,7 @@ class Snapshots:
             example_counts=counted.examples,
             span_counts=counted.spans,
             choice_counts=counted.choices,
+            assertion_counts=counted.assertions,
             chunks=chunks,
             created=self._resources.now(),
             selection=used,

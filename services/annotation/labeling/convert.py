@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from services.annotation.convert.basic import known
-from services.annotation.labeling.config import KnownModel, ModelType, Problem
+from services.annotation.labeling.config import (
+    ChoiceMode,
+    ConfigChoices,
+    KnownModel,
+    ModelType,
+    Problem,
+)
 from services.annotation.labeling.handler import Validated
 from spanloop.annotation.v1 import labeling_service_pb2 as pb
 
@@ -39,6 +45,16 @@ def validated_message(found: Validated) -> pb.ValidateLabelingConfigResponse:
         assertion_labels=[] if config is None else [e.exported for e in config.assertion_labels()],
         choices=[] if config is None else [one.name for one in config.choices],
         trained_choices="" if trained is None else trained.name,
+        choice_controls=[] if config is None else map(_choices_message, config.choices),
+    )
+
+
+def _choices_message(choices: ConfigChoices) -> pb.ConfigChoices:
+    return pb.ConfigChoices(
+        name=choices.name,
+        multiple=choices.mode is ChoiceMode.MULTIPLE,
+        values=[choice.exported for choice in choices.choices],
+        train=choices.train,
     )
 
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-spanloop/annotation/v1/labeling_service.proto\x12\x16spanloop.annotation.v1\"a\n\nKnownModel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x35\n\x04type\x18\x02 \x01(\x0e\x32\'.spanloop.annotation.v1.ConfigModelType\x12\x0e\n\x06labels\x18\x03 \x03(\t\"\x92\x01\n\x1dValidateLabelingConfigRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x17\n\x0flabeling_config\x18\x02 \x01(\t\x12\x32\n\x06models\x18\x03 \x03(\x0b\x32\".spanloop.annotation.v1.KnownModel\x12\x14\n\x0c\x63heck_models\x18\x04 \x01(\x08\"\xe2\x01\n\x0fLabelingProblem\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\x05\x12\x42\n\x08severity\x18\x03 \x01(\x0e\x32\x30.spanloop.annotation.v1.LabelingProblem.Severity\x12\x0c\n\x04\x63ode\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\"N\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x12\n\x0eSEVERITY_ERROR\x10\x01\x12\x14\n\x10SEVERITY_WARNING\x10\x02\"\xaf\x01\n\x1eValidateLabelingConfigResponse\x12\x39\n\x08problems\x18\x01 \x03(\x0b\x32\'.spanloop.annotation.v1.LabelingProblem\x12\x0e\n\x06labels\x18\x02 \x03(\t\x12\x18\n\x10\x61ssertion_labels\x18\x03 \x03(\t\x12\x0f\n\x07\x63hoices\x18\x04 \x03(\t\x12\x17\n\x0ftrained_choices\x18\x05 \x01(\t\"\xbb\x02\n\x13\x41ssignModelsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12R\n\x0clabel_models\x18\x02 \x03(\x0b\x32<.spanloop.annotation.v1.AssignModelsRequest.LabelModelsEntry\x12V\n\x0e\x63hoices_models\x18\x03 \x03(\x0b\x32>.spanloop.annotation.v1.AssignModelsRequest.ChoicesModelsEntry\x1a\x32\n\x10LabelModelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x34\n\x12\x43hoicesModelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"@\n\x14\x41ssignModelsResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x08\x12\x17\n\x0flabeling_config\x18\x02 \x01(\t*\x96\x01\n\x0f\x43onfigModelType\x12!\n\x1d\x43ONFIG_MODEL_TYPE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43ONFIG_MODEL_TYPE_NER\x10\x01\x12\x1f\n\x1b\x43ONFIG_MODEL_TYPE_ASSERTION\x10\x02\x12$\n CONFIG_MODEL_TYPE_CLASSIFICATION\x10\x03\x32\x86\x02\n\x0fLabelingService\x12\x87\x01\n\x16ValidateLabelingConfig\x12\x35.spanloop.annotation.v1.ValidateLabelingConfigRequest\x1a\x36.spanloop.annotation.v1.ValidateLabelingConfigResponse\x12i\n\x0c\x41ssignModels\x12+.spanloop.annotation.v1.AssignModelsRequest\x1a,.spanloop.annotation.v1.AssignModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-spanloop/annotation/v1/labeling_service.proto\x12\x16spanloop.annotation.v1\"a\n\nKnownModel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x35\n\x04type\x18\x02 \x01(\x0e\x32\'.spanloop.annotation.v1.ConfigModelType\x12\x0e\n\x06labels\x18\x03 \x03(\t\"\x92\x01\n\x1dValidateLabelingConfigRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x17\n\x0flabeling_config\x18\x02 \x01(\t\x12\x32\n\x06models\x18\x03 \x03(\x0b\x32\".spanloop.annotation.v1.KnownModel\x12\x14\n\x0c\x63heck_models\x18\x04 \x01(\x08\"\xe2\x01\n\x0fLabelingProblem\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\x05\x12\x42\n\x08severity\x18\x03 \x01(\x0e\x32\x30.spanloop.annotation.v1.LabelingProblem.Severity\x12\x0c\n\x04\x63ode\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\"N\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x12\n\x0eSEVERITY_ERROR\x10\x01\x12\x14\n\x10SEVERITY_WARNING\x10\x02\"\xef\x01\n\x1eValidateLabelingConfigResponse\x12\x39\n\x08problems\x18\x01 \x03(\x0b\x32\'.spanloop.annotation.v1.LabelingProblem\x12\x0e\n\x06labels\x18\x02 \x03(\t\x12\x18\n\x10\x61ssertion_labels\x18\x03 \x03(\t\x12\x0f\n\x07\x63hoices\x18\x04 \x03(\t\x12\x17\n\x0ftrained_choices\x18\x05 \x01(\t\x12>\n\x0f\x63hoice_controls\x18\x06 \x03(\x0b\x32%.spanloop.annotation.v1.ConfigChoices\"N\n\rConfigChoices\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08multiple\x18\x02 \x01(\x08\x12\x0e\n\x06values\x18\x03 \x03(\t\x12\r\n\x05train\x18\x04 \x01(\x08\"\xbb\x02\n\x13\x41ssignModelsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12R\n\x0clabel_models\x18\x02 \x03(\x0b\x32<.spanloop.annotation.v1.AssignModelsRequest.LabelModelsEntry\x12V\n\x0e\x63hoices_models\x18\x03 \x03(\x0b\x32>.spanloop.annotation.v1.AssignModelsRequest.ChoicesModelsEntry\x1a\x32\n\x10LabelModelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x34\n\x12\x43hoicesModelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"@\n\x14\x41ssignModelsResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x08\x12\x17\n\x0flabeling_config\x18\x02 \x01(\t*\x96\x01\n\x0f\x43onfigModelType\x12!\n\x1d\x43ONFIG_MODEL_TYPE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43ONFIG_MODEL_TYPE_NER\x10\x01\x12\x1f\n\x1b\x43ONFIG_MODEL_TYPE_ASSERTION\x10\x02\x12$\n CONFIG_MODEL_TYPE_CLASSIFICATION\x10\x03\x32\x86\x02\n\x0fLabelingService\x12\x87\x01\n\x16ValidateLabelingConfig\x12\x35.spanloop.annotation.v1.ValidateLabelingConfigRequest\x1a\x36.spanloop.annotation.v1.ValidateLabelingConfigResponse\x12i\n\x0c\x41ssignModels\x12+.spanloop.annotation.v1.AssignModelsRequest\x1a,.spanloop.annotation.v1.AssignModelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,8 +35,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ASSIGNMODELSREQUEST_LABELMODELSENTRY']._serialized_options = b'8\001'
   _globals['_ASSIGNMODELSREQUEST_CHOICESMODELSENTRY']._loaded_options = None
   _globals['_ASSIGNMODELSREQUEST_CHOICESMODELSENTRY']._serialized_options = b'8\001'
-  _globals['_CONFIGMODELTYPE']._serialized_start=1113
-  _globals['_CONFIGMODELTYPE']._serialized_end=1263
+  _globals['_CONFIGMODELTYPE']._serialized_start=1257
+  _globals['_CONFIGMODELTYPE']._serialized_end=1407
   _globals['_KNOWNMODEL']._serialized_start=73
   _globals['_KNOWNMODEL']._serialized_end=170
   _globals['_VALIDATELABELINGCONFIGREQUEST']._serialized_start=173
@@ -46,15 +46,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LABELINGPROBLEM_SEVERITY']._serialized_start=470
   _globals['_LABELINGPROBLEM_SEVERITY']._serialized_end=548
   _globals['_VALIDATELABELINGCONFIGRESPONSE']._serialized_start=551
-  _globals['_VALIDATELABELINGCONFIGRESPONSE']._serialized_end=726
-  _globals['_ASSIGNMODELSREQUEST']._serialized_start=729
-  _globals['_ASSIGNMODELSREQUEST']._serialized_end=1044
-  _globals['_ASSIGNMODELSREQUEST_LABELMODELSENTRY']._serialized_start=940
-  _globals['_ASSIGNMODELSREQUEST_LABELMODELSENTRY']._serialized_end=990
-  _globals['_ASSIGNMODELSREQUEST_CHOICESMODELSENTRY']._serialized_start=992
-  _globals['_ASSIGNMODELSREQUEST_CHOICESMODELSENTRY']._serialized_end=1044
-  _globals['_ASSIGNMODELSRESPONSE']._serialized_start=1046
-  _globals['_ASSIGNMODELSRESPONSE']._serialized_end=1110
-  _globals['_LABELINGSERVICE']._serialized_start=1266
-  _globals['_LABELINGSERVICE']._serialized_end=1528
+  _globals['_VALIDATELABELINGCONFIGRESPONSE']._serialized_end=790
+  _globals['_CONFIGCHOICES']._serialized_start=792
+  _globals['_CONFIGCHOICES']._serialized_end=870
+  _globals['_ASSIGNMODELSREQUEST']._serialized_start=873
+  _globals['_ASSIGNMODELSREQUEST']._serialized_end=1188
+  _globals['_ASSIGNMODELSREQUEST_LABELMODELSENTRY']._serialized_start=1084
+  _globals['_ASSIGNMODELSREQUEST_LABELMODELSENTRY']._serialized_end=1134
+  _globals['_ASSIGNMODELSREQUEST_CHOICESMODELSENTRY']._serialized_start=1136
+  _globals['_ASSIGNMODELSREQUEST_CHOICESMODELSENTRY']._serialized_end=1188
+  _globals['_ASSIGNMODELSRESPONSE']._serialized_start=1190
+  _globals['_ASSIGNMODELSRESPONSE']._serialized_end=1254
+  _globals['_LABELINGSERVICE']._serialized_start=1410
+  _globals['_LABELINGSERVICE']._serialized_end=1672
 # @@protoc_insertion_point(module_scope)

@@ -63,18 +63,32 @@ class LabelingProblem(_message.Message):
     def __init__(self, line: _Optional[int] = ..., column: _Optional[int] = ..., severity: _Optional[_Union[LabelingProblem.Severity, str]] = ..., code: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class ValidateLabelingConfigResponse(_message.Message):
-    __slots__ = ("problems", "labels", "assertion_labels", "choices", "trained_choices")
+    __slots__ = ("problems", "labels", "assertion_labels", "choices", "trained_choices", "choice_controls")
     PROBLEMS_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     ASSERTION_LABELS_FIELD_NUMBER: _ClassVar[int]
     CHOICES_FIELD_NUMBER: _ClassVar[int]
     TRAINED_CHOICES_FIELD_NUMBER: _ClassVar[int]
+    CHOICE_CONTROLS_FIELD_NUMBER: _ClassVar[int]
     problems: _containers.RepeatedCompositeFieldContainer[LabelingProblem]
     labels: _containers.RepeatedScalarFieldContainer[str]
     assertion_labels: _containers.RepeatedScalarFieldContainer[str]
     choices: _containers.RepeatedScalarFieldContainer[str]
     trained_choices: str
-    def __init__(self, problems: _Optional[_Iterable[_Union[LabelingProblem, _Mapping]]] = ..., labels: _Optional[_Iterable[str]] = ..., assertion_labels: _Optional[_Iterable[str]] = ..., choices: _Optional[_Iterable[str]] = ..., trained_choices: _Optional[str] = ...) -> None: ...
+    choice_controls: _containers.RepeatedCompositeFieldContainer[ConfigChoices]
+    def __init__(self, problems: _Optional[_Iterable[_Union[LabelingProblem, _Mapping]]] = ..., labels: _Optional[_Iterable[str]] = ..., assertion_labels: _Optional[_Iterable[str]] = ..., choices: _Optional[_Iterable[str]] = ..., trained_choices: _Optional[str] = ..., choice_controls: _Optional[_Iterable[_Union[ConfigChoices, _Mapping]]] = ...) -> None: ...
+
+class ConfigChoices(_message.Message):
+    __slots__ = ("name", "multiple", "values", "train")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    MULTIPLE_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    TRAIN_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    multiple: bool
+    values: _containers.RepeatedScalarFieldContainer[str]
+    train: bool
+    def __init__(self, name: _Optional[str] = ..., multiple: _Optional[bool] = ..., values: _Optional[_Iterable[str]] = ..., train: _Optional[bool] = ...) -> None: ...
 
 class AssignModelsRequest(_message.Message):
     __slots__ = ("parent", "label_models", "choices_models")

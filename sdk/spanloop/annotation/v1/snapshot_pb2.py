@@ -29,7 +29,7 @@ from spanloop.common.v1 import evaluation_pb2 as spanloop_dot_common_dot_v1_dot_
 from spanloop.common.v1 import text_pb2 as spanloop_dot_common_dot_v1_dot_text__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%spanloop/annotation/v1/snapshot.proto\x12\x16spanloop.annotation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\'spanloop/annotation/v1/completion.proto\x1a&spanloop/annotation/v1/selection.proto\x1a#spanloop/common/v1/evaluation.proto\x1a\x1dspanloop/common/v1/text.proto\"\xfd\x02\n\x0bSplitPolicy\x12<\n\x06ratios\x18\x01 \x01(\x0b\x32*.spanloop.annotation.v1.SplitPolicy.RatiosH\x00\x12:\n\x05given\x18\x02 \x01(\x0b\x32).spanloop.annotation.v1.SplitPolicy.GivenH\x00\x12=\n\x07\x62y_tags\x18\x03 \x01(\x0b\x32*.spanloop.annotation.v1.SplitPolicy.ByTagsH\x00\x1aR\n\x06Ratios\x12\r\n\x05train\x18\x01 \x01(\x01\x12\x0b\n\x03\x64\x65v\x18\x02 \x01(\x01\x12\x0c\n\x04test\x18\x03 \x01(\x01\x12\x0c\n\x04seed\x18\x04 \x01(\x03\x12\x10\n\x08stratify\x18\x05 \x01(\x08\x1a\x15\n\x05Given\x12\x0c\n\x04seed\x18\x01 \x01(\x03\x1a@\n\x06\x42yTags\x12\r\n\x05train\x18\x01 \x03(\t\x12\x0b\n\x03\x64\x65v\x18\x02 \x03(\t\x12\x0c\n\x04test\x18\x03 \x03(\t\x12\x0c\n\x04seed\x18\x04 \x01(\x03\x42\x08\n\x06policy\"\x8d\x06\n\x08Snapshot\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x63ontent_hash\x18\x02 \x01(\t\x12\x39\n\x0csplit_policy\x18\x03 \x01(\x0b\x32#.spanloop.annotation.v1.SplitPolicy\x12\x0e\n\x06labels\x18\x04 \x03(\t\x12K\n\x0e\x65xample_counts\x18\x05 \x03(\x0b\x32\x33.spanloop.annotation.v1.Snapshot.ExampleCountsEntry\x12\x45\n\x0bspan_counts\x18\x06 \x03(\x0b\x32\x30.spanloop.annotation.v1.Snapshot.SpanCountsEntry\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\tselection\x18\x08 \x01(\x0b\x32!.spanloop.annotation.v1.Selection\x12\x42\n\tpositives\x18\t \x03(\x0b\x32/.spanloop.annotation.v1.Snapshot.PositivesEntry\x12I\n\rchoice_counts\x18\n \x03(\x0b\x32\x32.spanloop.annotation.v1.Snapshot.ChoiceCountsEntry\x12\x13\n\x0b\x64\x65scription\x18\x0b \x01(\t\x1a\x34\n\x12\x45xampleCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x31\n\x0fSpanCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1aU\n\x0ePositivesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32#.spanloop.annotation.v1.LabelValues:\x02\x38\x01\x1a\x33\n\x11\x43hoiceCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x1d\n\x0bLabelValues\x12\x0e\n\x06values\x18\x01 \x03(\t\"\x89\x02\n\x0fSnapshotExample\x12\x0c\n\x04task\x18\x01 \x01(\t\x12\x12\n\ncompletion\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\'\n\x05spans\x18\x04 \x03(\x0b\x32\x18.spanloop.common.v1.Span\x12(\n\x05split\x18\x05 \x01(\x0e\x32\x19.spanloop.common.v1.Split\x12/\n\x07\x63hoices\x18\x06 \x03(\x0b\x32\x1e.spanloop.annotation.v1.Choice\x12\x33\n\trelations\x18\x07 \x03(\x0b\x32 .spanloop.annotation.v1.Relation\x12\r\n\x05group\x18\x08 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%spanloop/annotation/v1/snapshot.proto\x12\x16spanloop.annotation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\'spanloop/annotation/v1/completion.proto\x1a&spanloop/annotation/v1/selection.proto\x1a#spanloop/common/v1/evaluation.proto\x1a\x1dspanloop/common/v1/text.proto\"\xfd\x02\n\x0bSplitPolicy\x12<\n\x06ratios\x18\x01 \x01(\x0b\x32*.spanloop.annotation.v1.SplitPolicy.RatiosH\x00\x12:\n\x05given\x18\x02 \x01(\x0b\x32).spanloop.annotation.v1.SplitPolicy.GivenH\x00\x12=\n\x07\x62y_tags\x18\x03 \x01(\x0b\x32*.spanloop.annotation.v1.SplitPolicy.ByTagsH\x00\x1aR\n\x06Ratios\x12\r\n\x05train\x18\x01 \x01(\x01\x12\x0b\n\x03\x64\x65v\x18\x02 \x01(\x01\x12\x0c\n\x04test\x18\x03 \x01(\x01\x12\x0c\n\x04seed\x18\x04 \x01(\x03\x12\x10\n\x08stratify\x18\x05 \x01(\x08\x1a\x15\n\x05Given\x12\x0c\n\x04seed\x18\x01 \x01(\x03\x1a@\n\x06\x42yTags\x12\r\n\x05train\x18\x01 \x03(\t\x12\x0b\n\x03\x64\x65v\x18\x02 \x03(\t\x12\x0c\n\x04test\x18\x03 \x03(\t\x12\x0c\n\x04seed\x18\x04 \x01(\x03\x42\x08\n\x06policy\"\x96\x07\n\x08Snapshot\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x63ontent_hash\x18\x02 \x01(\t\x12\x39\n\x0csplit_policy\x18\x03 \x01(\x0b\x32#.spanloop.annotation.v1.SplitPolicy\x12\x0e\n\x06labels\x18\x04 \x03(\t\x12K\n\x0e\x65xample_counts\x18\x05 \x03(\x0b\x32\x33.spanloop.annotation.v1.Snapshot.ExampleCountsEntry\x12\x45\n\x0bspan_counts\x18\x06 \x03(\x0b\x32\x30.spanloop.annotation.v1.Snapshot.SpanCountsEntry\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\tselection\x18\x08 \x01(\x0b\x32!.spanloop.annotation.v1.Selection\x12\x42\n\tpositives\x18\t \x03(\x0b\x32/.spanloop.annotation.v1.Snapshot.PositivesEntry\x12I\n\rchoice_counts\x18\n \x03(\x0b\x32\x32.spanloop.annotation.v1.Snapshot.ChoiceCountsEntry\x12\x13\n\x0b\x64\x65scription\x18\x0b \x01(\t\x12O\n\x10\x61ssertion_counts\x18\x0c \x03(\x0b\x32\x35.spanloop.annotation.v1.Snapshot.AssertionCountsEntry\x1a\x34\n\x12\x45xampleCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x31\n\x0fSpanCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1aU\n\x0ePositivesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32#.spanloop.annotation.v1.LabelValues:\x02\x38\x01\x1a\x33\n\x11\x43hoiceCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x36\n\x14\x41ssertionCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x1d\n\x0bLabelValues\x12\x0e\n\x06values\x18\x01 \x03(\t\"\x89\x02\n\x0fSnapshotExample\x12\x0c\n\x04task\x18\x01 \x01(\t\x12\x12\n\ncompletion\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\'\n\x05spans\x18\x04 \x03(\x0b\x32\x18.spanloop.common.v1.Span\x12(\n\x05split\x18\x05 \x01(\x0e\x32\x19.spanloop.common.v1.Split\x12/\n\x07\x63hoices\x18\x06 \x03(\x0b\x32\x1e.spanloop.annotation.v1.Choice\x12\x33\n\trelations\x18\x07 \x03(\x0b\x32 .spanloop.annotation.v1.Relation\x12\r\n\x05group\x18\x08 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,6 +44,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SNAPSHOT_POSITIVESENTRY']._serialized_options = b'8\001'
   _globals['_SNAPSHOT_CHOICECOUNTSENTRY']._loaded_options = None
   _globals['_SNAPSHOT_CHOICECOUNTSENTRY']._serialized_options = b'8\001'
+  _globals['_SNAPSHOT_ASSERTIONCOUNTSENTRY']._loaded_options = None
+  _globals['_SNAPSHOT_ASSERTIONCOUNTSENTRY']._serialized_options = b'8\001'
   _globals['_SPLITPOLICY']._serialized_start=248
   _globals['_SPLITPOLICY']._serialized_end=629
   _globals['_SPLITPOLICY_RATIOS']._serialized_start=448
@@ -53,17 +55,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SPLITPOLICY_BYTAGS']._serialized_start=555
   _globals['_SPLITPOLICY_BYTAGS']._serialized_end=619
   _globals['_SNAPSHOT']._serialized_start=632
-  _globals['_SNAPSHOT']._serialized_end=1413
-  _globals['_SNAPSHOT_EXAMPLECOUNTSENTRY']._serialized_start=1170
-  _globals['_SNAPSHOT_EXAMPLECOUNTSENTRY']._serialized_end=1222
-  _globals['_SNAPSHOT_SPANCOUNTSENTRY']._serialized_start=1224
-  _globals['_SNAPSHOT_SPANCOUNTSENTRY']._serialized_end=1273
-  _globals['_SNAPSHOT_POSITIVESENTRY']._serialized_start=1275
-  _globals['_SNAPSHOT_POSITIVESENTRY']._serialized_end=1360
-  _globals['_SNAPSHOT_CHOICECOUNTSENTRY']._serialized_start=1362
-  _globals['_SNAPSHOT_CHOICECOUNTSENTRY']._serialized_end=1413
-  _globals['_LABELVALUES']._serialized_start=1415
-  _globals['_LABELVALUES']._serialized_end=1444
-  _globals['_SNAPSHOTEXAMPLE']._serialized_start=1447
-  _globals['_SNAPSHOTEXAMPLE']._serialized_end=1712
+  _globals['_SNAPSHOT']._serialized_end=1550
+  _globals['_SNAPSHOT_EXAMPLECOUNTSENTRY']._serialized_start=1251
+  _globals['_SNAPSHOT_EXAMPLECOUNTSENTRY']._serialized_end=1303
+  _globals['_SNAPSHOT_SPANCOUNTSENTRY']._serialized_start=1305
+  _globals['_SNAPSHOT_SPANCOUNTSENTRY']._serialized_end=1354
+  _globals['_SNAPSHOT_POSITIVESENTRY']._serialized_start=1356
+  _globals['_SNAPSHOT_POSITIVESENTRY']._serialized_end=1441
+  _globals['_SNAPSHOT_CHOICECOUNTSENTRY']._serialized_start=1443
+  _globals['_SNAPSHOT_CHOICECOUNTSENTRY']._serialized_end=1494
+  _globals['_SNAPSHOT_ASSERTIONCOUNTSENTRY']._serialized_start=1496
+  _globals['_SNAPSHOT_ASSERTIONCOUNTSENTRY']._serialized_end=1550
+  _globals['_LABELVALUES']._serialized_start=1552
+  _globals['_LABELVALUES']._serialized_end=1581
+  _globals['_SNAPSHOTEXAMPLE']._serialized_start=1584
+  _globals['_SNAPSHOTEXAMPLE']._serialized_end=1849
 # @@protoc_insertion_point(module_scope)

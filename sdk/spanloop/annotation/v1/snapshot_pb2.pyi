@@ -53,7 +53,7 @@ class SplitPolicy(_message.Message):
     def __init__(self, ratios: _Optional[_Union[SplitPolicy.Ratios, _Mapping]] = ..., given: _Optional[_Union[SplitPolicy.Given, _Mapping]] = ..., by_tags: _Optional[_Union[SplitPolicy.ByTags, _Mapping]] = ...) -> None: ...
 
 class Snapshot(_message.Message):
-    __slots__ = ("name", "content_hash", "split_policy", "labels", "example_counts", "span_counts", "create_time", "selection", "positives", "choice_counts", "description")
+    __slots__ = ("name", "content_hash", "split_policy", "labels", "example_counts", "span_counts", "create_time", "selection", "positives", "choice_counts", "description", "assertion_counts")
     class ExampleCountsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -82,6 +82,13 @@ class Snapshot(_message.Message):
         key: str
         value: int
         def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    class AssertionCountsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     NAME_FIELD_NUMBER: _ClassVar[int]
     CONTENT_HASH_FIELD_NUMBER: _ClassVar[int]
     SPLIT_POLICY_FIELD_NUMBER: _ClassVar[int]
@@ -93,6 +100,7 @@ class Snapshot(_message.Message):
     POSITIVES_FIELD_NUMBER: _ClassVar[int]
     CHOICE_COUNTS_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    ASSERTION_COUNTS_FIELD_NUMBER: _ClassVar[int]
     name: str
     content_hash: str
     split_policy: SplitPolicy
@@ -104,7 +112,8 @@ class Snapshot(_message.Message):
     positives: _containers.MessageMap[str, LabelValues]
     choice_counts: _containers.ScalarMap[str, int]
     description: str
-    def __init__(self, name: _Optional[str] = ..., content_hash: _Optional[str] = ..., split_policy: _Optional[_Union[SplitPolicy, _Mapping]] = ..., labels: _Optional[_Iterable[str]] = ..., example_counts: _Optional[_Mapping[str, int]] = ..., span_counts: _Optional[_Mapping[str, int]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., selection: _Optional[_Union[_selection_pb2.Selection, _Mapping]] = ..., positives: _Optional[_Mapping[str, LabelValues]] = ..., choice_counts: _Optional[_Mapping[str, int]] = ..., description: _Optional[str] = ...) -> None: ...
+    assertion_counts: _containers.ScalarMap[str, int]
+    def __init__(self, name: _Optional[str] = ..., content_hash: _Optional[str] = ..., split_policy: _Optional[_Union[SplitPolicy, _Mapping]] = ..., labels: _Optional[_Iterable[str]] = ..., example_counts: _Optional[_Mapping[str, int]] = ..., span_counts: _Optional[_Mapping[str, int]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., selection: _Optional[_Union[_selection_pb2.Selection, _Mapping]] = ..., positives: _Optional[_Mapping[str, LabelValues]] = ..., choice_counts: _Optional[_Mapping[str, int]] = ..., description: _Optional[str] = ..., assertion_counts: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class LabelValues(_message.Message):
     __slots__ = ("values",)
