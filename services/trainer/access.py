@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.common.auth import Access, AccessRules
 
 _SERVICE = "/spanloop.trainer.v1.TrainerService"
+_REPORTS = "/spanloop.trainer.v1.TrainingReportService"
 
 ACCESS: AccessRules = {
     f"{_SERVICE}/CreateTrainingJob": Access.AUTHENTICATED,
@@ -12,4 +13,7 @@ ACCESS: AccessRules = {
     f"{_SERVICE}/ListTrainingJobs": Access.AUTHENTICATED,
     f"{_SERVICE}/CancelTrainingJob": Access.AUTHENTICATED,
     f"{_SERVICE}/WatchTrainingJob": Access.AUTHENTICATED,
+    f"{_REPORTS}/GetTrainingReport": Access.AUTHENTICATED,
+    f"{_REPORTS}/DownloadTrainingReport": Access.AUTHENTICATED,
+    f"{_REPORTS}/DownloadTrainingLogs": Access.AUTHENTICATED,
 }

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from services.common.channels import open_peer
 from services.common.clock import Clock, SystemClock
@@ -27,11 +28,17 @@ from services.trainer.peers import GrpcAnnotation, GrpcRegistry
 from services.trainer.ports import AnnotationPeer, RegistryPeer
 from services.trainer.publishing import Publisher
 from services.trainer.reconciler import Reconciler
+from services.trainer.reports.handlers import ReportHandlers
+from services.trainer.reports.page_process import PageProcess
+from services.trainer.reports.repository import ReportRepository
+from services.trainer.reports.servicer import FULL_NAME as REPORTS_NAME
+from services.trainer.reports.servicer import TrainingReportServicer
 from services.trainer.repository import JobRepository
 from services.trainer.servicer import FULL_NAME, TrainerServicer
 from services.trainer.trunks import TrunkStore
 from services.trainer.worker import WorkerPool
-from spanloop.trainer.v1 import trainer_service_pb2_grpc
+from spanloop.trainer.v1 import trainer_service_pb2_grpc as trainer_grpc
+from spanloop.trainer.v1 import training_report_service_pb2_grpc as report_grpc
 
 CHILD_COMMAND = (sys.executable, "-m", "services.trainer.worker_main")
 
@@ -80,6 +87,7 @@ async def build(
             lease_seconds=settings.lease_seconds,
             max_attempts=settings.max_attempts,
         )
+        reports = ReportRepository(store)
         trunks = TrunkStore(settings.trunks_dir, registry)
         parts = AttemptParts(
             queue=queue,
@@ -93,6 +101,7 @@ async def build(
                 registry=registry,
                 trunks=trunks,
                 publisher=Publisher(registry, trunks, code_version=release()),
+                reports=reports,
                 clock=clock,
             ),
         )
@@ -122,16 +131,19 @@ async def build(
             poll_seconds=settings.poll_seconds,
         )
         servicer = TrainerServicer(handlers)
+        reporting = TrainingReportServicer(ReportHandlers(repository, reports, log, PageProcess()))
         yield Wiring(
             services=[
                 GrpcService(
                     full_name=FULL_NAME,
-                    register=lambda server: (
-                        trainer_service_pb2_grpc.add_TrainerServiceServicer_to_server(
-                            servicer, server
-                        )
+                    register=partial(trainer_grpc.add_TrainerServiceServicer_to_server, servicer),
+                ),
+                GrpcService(
+                    full_name=REPORTS_NAME,
+                    register=partial(
+                        report_grpc.add_TrainingReportServiceServicer_to_server, reporting
                     ),
-                )
+                ),
             ],
             access=ACCESS,
             background=[

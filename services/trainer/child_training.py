@@ -27,6 +27,8 @@ from services.trainer.job_files import (
     Parity,
     write_whole,
 )
+from services.trainer.reports.making import split_report
+from services.trainer.reports.model import TrainingReport
 
 _MANIFEST = "manifest.json"
 _SPLITS = {"train": "train", "dev": "dev", "held_out": "dev", "test": "test"}
@@ -231,15 +233,25 @@ def _write_result(
         "test": len(request.test),
     }
     parity = result.parity
+    evaluations = {
+        name: _split(_SPLITS[name], evaluation, texts[name])
+        for name, evaluation in result.evaluations.items()
+        if name in _SPLITS
+    }
+    folder.write_report(
+        TrainingReport(
+            splits=tuple(
+                split_report(evaluation, result.texts.get(name, ()))
+                for name, evaluation in evaluations.items()
+            ),
+            learning_curve=tuple(result.learning_curve),
+        )
+    )
     folder.write_result(
         JobResult(
             trunk_folder=str(request.trunk_folder),
             adapters=tuple(adapters),
-            evaluation=tuple(
-                _split(_SPLITS[name], evaluation, texts[name])
-                for name, evaluation in result.evaluations.items()
-                if name in _SPLITS
-            ),
+            evaluation=tuple(evaluations.values()),
             parity=Parity(
                 texts=parity.texts,
                 max_abs_diff=float(parity.max_abs_diff),

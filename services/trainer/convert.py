@@ -161,6 +161,20 @@ def states_in(numbers: Sequence[int]) -> list[JobState]:
     return [_STATES_IN[number] for number in numbers]
 
 
+def source_in(number: int) -> TrainingSource | None:
+    """Return the source of a filter; None: any.
+
+    Raises:
+        InvalidArgumentError: It is none.
+    """
+    if number == training_job_pb2.TRAINING_SOURCE_UNSPECIFIED:
+        return None
+    for source, known in _SOURCES.items():
+        if known == number:
+            return source
+    raise invalid_field("source", "is not a source of training jobs.")
+
+
 def job_out(job: TrainingJob) -> training_job_pb2.TrainingJob:
     """Return a job's message."""
     message = training_job_pb2.TrainingJob(
@@ -180,7 +194,7 @@ def job_out(job: TrainingJob) -> training_job_pb2.TrainingJob:
             epoch=job.progress.epoch,
             epochs=job.progress.epochs,
         ),
-        epochs=[_epoch_out(epoch) for epoch in job.epochs],
+        epochs=[epoch_out(epoch) for epoch in job.epochs],
         model_version=job.model_version,
         warnings=job.warnings,
         timings=training_job_pb2.TrainingTimings(
@@ -276,7 +290,8 @@ def _parameters_out(parameters: Parameters) -> training_job_pb2.TrainingParamete
     return training_job_pb2.TrainingParameters(**given)
 
 
-def _epoch_out(epoch: EpochMetrics) -> training_job_pb2.EpochMetrics:
+def epoch_out(epoch: EpochMetrics) -> training_job_pb2.EpochMetrics:
+    """Return the message of a pass."""
     return training_job_pb2.EpochMetrics(
         epoch=epoch.epoch,
         loss=epoch.loss,

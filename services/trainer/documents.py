@@ -32,6 +32,7 @@ from services.trainer.job_state import JobState
 
 JOBS = "training_jobs"
 LOGS = "training_logs"
+REPORTS = "training_reports"
 
 COLLECTIONS = (
     Collection(
@@ -42,9 +43,11 @@ COLLECTIONS = (
             Index(fields=("create_time",)),
             Index(fields=("state", "project", "create_time")),
             Index(fields=("project", "claim_time")),
+            Index(fields=("group", "create_time")),
         ),
     ),
     Collection(name=LOGS, indexes=(Index(fields=("job", "first")),)),
+    Collection(name=REPORTS),
 )
 
 

@@ -20,7 +20,7 @@ from services.common.ids import IdSource
 from services.common.names import parse_name
 from services.common.paging import parse_page
 from services.common.watch import Signal
-from services.trainer.domain import LogLine, TrainingJob
+from services.trainer.domain import LogLine, TrainingJob, TrainingSource
 from services.trainer.job_log import JobLog
 from services.trainer.job_state import TERMINAL_STATES, JobState
 from services.trainer.ports import AnnotationPeer, RegistryPeer, Snapshot
@@ -126,15 +126,26 @@ class TrainerHandlers:
         return await self._repository.get(found["project"], found["job"])
 
     async def list_page(
-        self, parent: str, states: Sequence[JobState], page_size: int, page_token: str
+        self,
+        parent: str,
+        states: Sequence[JobState],
+        page_size: int,
+        page_token: str,
+        source: TrainingSource | None = None,
     ) -> tuple[list[TrainingJob], str]:
         """Return a page of a project's jobs, or of all with ``projects/-``, newest first."""
         project = parse_name(PROJECT, parent, "parent", wildcard=("project",))["project"]
         chosen = sorted({state.value for state in states})
         scope = f"ListTrainingJobs/{parent}/{','.join(chosen)}"
+        if source is not None:
+            scope += f"/{source.value}"
         page = parse_page(page_size, page_token, scope)
         return await self._repository.list_page(
-            "" if project == "-" else project, [JobState(state) for state in chosen], page, scope
+            "" if project == "-" else project,
+            [JobState(state) for state in chosen],
+            page,
+            scope,
+            source=source,
         )
 
     async def cancel(self, name: str) -> TrainingJob:

@@ -1,8 +1,8 @@
 """The files of a job that parent and child exchange. Free of torch and gRPC.
 
 ``<jobs>/<job>/``: ``snapshot.jsonl`` (the examples), ``spec.json`` (what to do), ``run/`` (the
-engine's checkpoint), ``adapters/`` and ``result.json`` (what was made; written last, so that its
-presence says that computing is complete). Every file appears whole or not at all.
+engine's checkpoint), ``adapters/``, ``report.json`` and ``result.json`` (what was made; written
+last, so that its presence says that computing is complete). Every file appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import Any
 
 from services.trainer.documents import evaluation_of, evaluation_value
 from services.trainer.domain import SplitEvaluation
+from services.trainer.reports.documents import report_of, report_value
+from services.trainer.reports.model import TrainingReport
 
 
 class JobFilesError(ValueError):
@@ -123,6 +125,7 @@ class JobFolder:
         self.examples_path = path / "snapshot.jsonl"
         self.spec_path = path / "spec.json"
         self.result_path = path / "result.json"
+        self.report_path = path / "report.json"
         self.run_path = path / "run"
         self.adapters_path = path / "adapters"
 
@@ -152,6 +155,23 @@ class JobFolder:
     def write_spec(self, spec: JobSpec) -> None:
         """Store what the child is to do."""
         write_whole(self.spec_path, json.dumps(asdict(spec)).encode())
+
+    def write_report(self, report: TrainingReport) -> None:
+        """Store the report on what was made."""
+        write_whole(self.report_path, json.dumps(report_value(report)).encode())
+
+    def read_report(self) -> TrainingReport | None:
+        """Return the report, or None when the engine made none.
+
+        Raises:
+            JobFilesError: The file is damaged.
+        """
+        try:
+            return report_of(json.loads(self.report_path.read_bytes()))
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            raise JobFilesError("the report file is damaged") from error
 
     def write_result(self, result: JobResult) -> None:
         """Store what was made; call it last."""

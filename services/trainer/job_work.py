@@ -30,6 +30,7 @@ from services.trainer.protocol import (
     WarningMessage,
 )
 from services.trainer.publishing import Publisher
+from services.trainer.reports.repository import ReportRepository
 from services.trainer.retrying import PeerCalls
 from services.trainer.trunks import TrunkStore
 
@@ -59,6 +60,7 @@ class WorkParts:
     registry: RegistryPeer
     trunks: TrunkStore
     publisher: Publisher
+    reports: ReportRepository
     clock: Clock
 
 
@@ -109,6 +111,7 @@ class JobWork:
             result = await self._compute()
         if self._held.job.state is JobState.TRAINING:
             await self._held.advance(JobEvent.EVALUATE)
+        await self._keep_report()
         await self._held.advance(JobEvent.REGISTER, evaluation=result.evaluation)
         started = self._parts.clock.monotonic()
         self._writer.add("info", f"Registering {len(result.adapters)} adapters.")
@@ -130,6 +133,16 @@ class JobWork:
         if result is not None:
             self._writer.add("info", "Going on with what an earlier attempt computed.")
         return result
+
+    async def _keep_report(self) -> None:
+        """Store the report: the job's folder goes when the job has ended."""
+        try:
+            report = await asyncio.to_thread(self._folder.read_report)
+        except JobFilesError as error:
+            self._writer.add("warning", f"There will be no report: {error}.")
+            return
+        if report is not None:
+            await self._parts.reports.save(self._held.job, report)
 
     async def _prepare(self, snapshot: Snapshot) -> None:
         """Write the child's files."""

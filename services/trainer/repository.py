@@ -22,7 +22,7 @@ from services.common.store.port import (
     Order,
 )
 from services.trainer.documents import JOBS, job_document, job_of
-from services.trainer.domain import TrainingJob
+from services.trainer.domain import TrainingJob, TrainingSource
 from services.trainer.job_state import LIVE_STATES, JobState
 
 _NEWEST_FIRST = (Order(field="create_time", descending=True),)
@@ -81,7 +81,13 @@ class JobRepository:
         return {job_id: JobState(stored.body["state"]) for job_id, stored in found.items()}
 
     async def list_page(
-        self, project: str, states: Sequence[JobState], page: Page, scope: str
+        self,
+        project: str,
+        states: Sequence[JobState],
+        page: Page,
+        scope: str,
+        *,
+        source: TrainingSource | None = None,
     ) -> tuple[list[TrainingJob], str]:
         """Return a page of jobs, newest first, and the next page's token.
 
@@ -90,12 +96,25 @@ class JobRepository:
             states: Only these; empty: all.
             page: Which page.
             scope: What its token is bound to.
+            source: Only what this made; None: all.
         """
         where: list[Condition] = [Eq("project", project)] if project else []
         if states:
             where.append(In("state", [state.value for state in states]))
+        if source is not None:
+            # Jobs of the first release do not say: callers made them.
+            by_policy = TrainingSource.ACTIVE_LEARNING
+            same = source is by_policy
+            where.append((Eq if same else Ne)("source", by_policy.value))
         found, token = await find_page(self._store, JOBS, where, _NEWEST_FIRST, page, scope)
         return [job_of(stored) for stored in found], token
+
+    async def of_group(self, group: str) -> list[TrainingJob]:
+        """Return the jobs of a group by its resource name, in the order of their creation."""
+        found = await self._store.find(
+            JOBS, where=[Eq("group", group)], order=(Order(field="create_time"),), limit=1000
+        )
+        return [job_of(stored) for stored in found]
 
     async def request_cancel(self, job: TrainingJob) -> TrainingJob | None:
         """Set the flag; None when it is too late (see `TrainingJob.committed`).

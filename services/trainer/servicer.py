@@ -6,7 +6,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from services.trainer.convert import fingerprint_in, job_in, job_out, states_in, watch_out
+from services.trainer.convert import (
+    fingerprint_in,
+    job_in,
+    job_out,
+    source_in,
+    states_in,
+    watch_out,
+)
 from services.trainer.handlers import TrainerHandlers
 from spanloop.trainer.v1 import trainer_service_pb2 as pb
 from spanloop.trainer.v1 import trainer_service_pb2_grpc
@@ -42,7 +49,11 @@ class TrainerServicer(trainer_service_pb2_grpc.TrainerServiceServicer):
         self, request: pb.ListTrainingJobsRequest, context: object
     ) -> pb.ListTrainingJobsResponse:
         jobs, token = await self._handlers.list_page(
-            request.parent, states_in(request.states), request.page_size, request.page_token
+            request.parent,
+            states_in(request.states),
+            request.page_size,
+            request.page_token,
+            source_in(request.source),
         )
         return pb.ListTrainingJobsResponse(
             training_jobs=[job_out(job) for job in jobs], next_page_token=token

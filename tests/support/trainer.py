@@ -19,7 +19,7 @@ from spanloop.annotation.v1 import annotation_service_pb2 as annotation_pb
 from spanloop.registry.v1 import registry_service_pb2 as registry_pb
 from spanloop.registry.v1.model_version_pb2 import ModelVersion
 from spanloop.trainer.v1 import trainer_service_pb2 as pb
-from spanloop.trainer.v1 import trainer_service_pb2_grpc
+from spanloop.trainer.v1 import trainer_service_pb2_grpc, training_report_service_pb2_grpc
 from spanloop.trainer.v1.training_job_pb2 import TrainingJob, TrainingJobState
 from tests.support import client_channel, running
 from tests.support.annotation import AnnotationClient, annotation_settings
@@ -44,6 +44,7 @@ class TrainerClient:
 
     def __init__(self, channel: aio.Channel) -> None:
         self.stub = trainer_service_pb2_grpc.TrainerServiceStub(channel)
+        self.reports = training_report_service_pb2_grpc.TrainingReportServiceStub(channel)
 
     async def create(self, snapshot: str, request_id: str = "", **fields: object) -> TrainingJob:
         parent = "/".join(snapshot.split("/")[:2])

@@ -5,6 +5,7 @@
 - ``epochs``: number of passes (default 3); ``hold``: stop and wait after this pass while it exists
 - ``die``: kill itself after its first pass; ``raise``: end with an unhandled error
 - ``fail``: ``REASON message``; ``parity``: ``bad`` for a parity check that fails
+- ``no-report``: make none
 - written by the child: ``pid``, and ``trace`` with one line per pass trained
 """
 
@@ -31,6 +32,8 @@ from services.common.modeling.manifest import (
 from services.trainer.domain import SpanMetrics, SplitEvaluation
 from services.trainer.job_files import AdapterFiles, JobFolder, JobResult, Parity, read_spec
 from services.trainer.protocol import STOP, message_line
+from services.trainer.reports.making import split_report
+from services.trainer.reports.model import LearningCurvePoint, ScoredText, TrainingReport
 
 MODEL = b"onnx bytes"
 TOKENIZER = b'{"tokenizer": "json"}'
@@ -152,19 +155,29 @@ def main() -> None:
         )
     scores = SpanMetrics(precision=0.5, recall=0.5, f1=0.5, support=4, predicted=4, correct=2)
     bad = setting("parity") == "bad"
+    evaluation = SplitEvaluation(
+        split="test",
+        labels=dict.fromkeys(spec.labels, scores),
+        micro=scores,
+        macro=scores,
+        texts=2,
+    )
+    if not setting("no-report"):
+        found = [(0, 4, spec.labels[0], 0.9), (10, 14, "<i>odd</i>", 0.5)]
+        text = ScoredText(
+            text="Acme paid <b>2024</b>.", gold=[(0, 4, spec.labels[0])], predicted=found
+        )
+        curve = (
+            LearningCurvePoint(texts=2, micro_f1=0.25),
+            LearningCurvePoint(texts=4, micro_f1=0.5),
+        )
+        splits = (split_report(evaluation, [text]),)
+        folder.write_report(TrainingReport(splits=splits, learning_curve=curve))
     folder.write_result(
         JobResult(
             trunk_folder=str(home),
             adapters=tuple(adapters),
-            evaluation=(
-                SplitEvaluation(
-                    split="test",
-                    labels=dict.fromkeys(spec.labels, scores),
-                    micro=scores,
-                    macro=scores,
-                    texts=2,
-                ),
-            ),
+            evaluation=(evaluation,),
             parity=Parity(
                 texts=5,
                 max_abs_diff=0.5 if bad else 1e-6,

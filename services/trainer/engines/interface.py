@@ -10,6 +10,7 @@ from typing import Any
 
 from services.common.modeling.evaluation import Evaluation
 from services.trainer.engines.params import LadderParams
+from services.trainer.reports.model import LearningCurvePoint, ScoredText
 
 
 class Stage(StrEnum):
@@ -169,6 +170,8 @@ class TrainResult:
         parity: The check that must pass before a version is registered.
         timings: Seconds by stage, lower-case: ``activations``, ``training``, ``evaluating``, …
         notes: What was odd about the data, as sentences for the job's log.
+        texts: By split, as `evaluations`: the texts that were evaluated, for the job's report.
+        learning_curve: F1 on dev after training on parts of the train split, if asked for.
     """
 
     adapters: Mapping[str, AdapterArtifact]
@@ -177,3 +180,5 @@ class TrainResult:
     parity: ParityReport
     timings: Mapping[str, float]
     notes: Sequence[str] = ()
+    texts: Mapping[str, Sequence[ScoredText]] = field(default_factory=dict)
+    learning_curve: Sequence[LearningCurvePoint] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -35,6 +35,7 @@ from services.trainer.engines.parity import check_parity
 from services.trainer.engines.run_identity import parity_texts, run_digest
 from services.trainer.engines.scoring import predict_split
 from services.trainer.engines.training_plan import EpochReport, TrainedLadder
+from services.trainer.reports.model import ScoredText
 
 _MIN_HELD_OUT = 2
 # Share of the whole run at which each stage begins; training takes the larger part.
@@ -76,6 +77,7 @@ class _Run:
         self._should_stop = should_stop
         self._timings: dict[str, float] = {}
         self._notes: list[str] = []
+        self._texts: dict[str, Sequence[ScoredText]] = {}
         self._done = 0.0
 
     def run(self) -> TrainResult:
@@ -125,6 +127,7 @@ class _Run:
             parity=parity,
             timings=self._timings,
             notes=self._notes,
+            texts=self._texts,
         )
 
     def _splits(self, reader: WordStateReader) -> dict[str, Split]:
@@ -241,11 +244,14 @@ class _Run:
                 continue
             if self._should_stop():
                 raise Cancelled
-            predicted = predict_split(
+            texts = predict_split(
                 trained, split, reader.trunk.manifest, self._request.params, self._request.providers
             )
+            self._texts[split_name] = texts
             evaluation = evaluate(
-                [example.spans for example in split.examples], predicted, self._request.labels
+                [text.gold for text in texts],
+                [[span[:3] for span in text.predicted] for text in texts],
+                self._request.labels,
             )
             evaluations[split_name] = evaluation
             micro = evaluation.micro

@@ -8,7 +8,6 @@ import numpy as np
 
 from services.common.modeling.adapter import AdapterWeights, load_adapter
 from services.common.modeling.decoding import decode_bio
-from services.common.modeling.evaluation import Span
 from services.common.modeling.manifest import TrunkManifest
 from services.common.modeling.onnx.bank import Bank, BankRuntime
 from services.common.modeling.packing import WordInputs
@@ -17,6 +16,7 @@ from services.trainer.engines.dataset import Split
 from services.trainer.engines.export import export_adapter
 from services.trainer.engines.params import LadderParams
 from services.trainer.engines.training_plan import TrainedLadder
+from services.trainer.reports.model import ScoredSpan, ScoredText
 
 _WORDS_AT_ONCE = 4096
 
@@ -27,8 +27,8 @@ def predict_split(
     trunk: TrunkManifest,
     params: LadderParams,
     providers: Sequence[str],
-) -> list[list[Span]]:
-    """Return the predicted spans of each text of a split.
+) -> list[ScoredText]:
+    """Return each text of a split with its gold spans and what is predicted.
 
     The adapters go through their bytes and the serving bank; only the states come from the cache
     (float16) instead of a new run of the trunk.
@@ -36,7 +36,8 @@ def predict_split(
     weights = [_load(trained, label, trunk, params) for label in trained.ladder.labels]
     bank = Bank.stack(BankRuntime(trunk, providers=providers), weights)
     biases = bank.outside_bias
-    predicted: list[list[Span]] = []
+    labels = set(bank.labels)
+    scored: list[ScoredText] = []
     for index, text in enumerate(split.texts):
         base, end = int(split.offsets[index]), int(split.offsets[index + 1])
         parts = [np.empty((len(bank.labels), 0, 3), dtype=np.float32)]
@@ -52,14 +53,15 @@ def predict_split(
             logits = bank_logits(bank, [inputs])[0]
             parts.append(logits[:, start - left : stop - left])
         logits = np.concatenate(parts, axis=1)
-        predicted.append(
-            [
-                (text.words[span.first][0], text.words[span.last - 1][1], label)
-                for row, label in enumerate(bank.labels)
-                for span in decode_bio(logits[row], float(biases[row]))
-            ]
-        )
-    return predicted
+        predicted: list[ScoredSpan] = [
+            (text.words[span.first][0], text.words[span.last - 1][1], label, span.score)
+            for row, label in enumerate(bank.labels)
+            for span in decode_bio(logits[row], float(biases[row]))
+        ]
+        example = split.examples[index]
+        gold = [span for span in example.spans if span[2] in labels]
+        scored.append(ScoredText(text=example.text, gold=gold, predicted=predicted))
+    return scored
 
 
 def _load(
