@@ -14,7 +14,7 @@ from services.trainer.engines.alignment import AlignmentNotes, tag_words
 from services.trainer.engines.dataset import build_split, epoch_batches, pack_rows, text_rows
 from services.trainer.engines.interface import Cancelled, Example
 from services.trainer.engines.params import LadderParams, ParamsError
-from services.trainer.engines.selection import choose_bias, label_gold
+from services.trainer.engines.selection import LabelGold, choose_bias, label_gold
 from services.trainer.engines.training_plan import planned_epochs, planned_patience
 from tests.unit.tiny_trunk import open_trunk
 
@@ -186,6 +186,25 @@ def test_chosen_score_is_that_of_the_public_evaluation(
     wanted = evaluate([example.spans for example in made], predicted, ["A"]).labels["A"]
     assert choice.score == wanted
     assert wanted.support == 31
+
+
+def test_few_spans_leave_the_bias_where_it_usually_is() -> None:
+    def fitted(spans: int) -> float:
+        # The gold words need a bias of -2 or less; what is not gold would need -5.
+        logits = np.zeros((4 * spans, 3), dtype=np.float32)
+        logits[:, OUTSIDE] = np.where(np.arange(4 * spans) % 4, 5.0, 1.9)
+        logits[:, INSIDE] = -9.0
+        stride = len(logits) + 1
+        keys = np.arange(0, 4 * spans, 4, dtype=np.int64) * stride + np.arange(1, 4 * spans, 4)
+        gold = LabelGold(keys=keys, support=spans, stride=stride)
+        return choose_bias(logits, gold, np.asarray([len(logits)]), 0.0).bias
+
+    biases = [fitted(spans) for spans in (1, 4, 40, 4000)]
+    assert biases == sorted(biases, reverse=True)
+    assert biases[0] == -0.75
+    assert biases[-1] <= -2.0
+    nothing = LabelGold(keys=np.empty(0, dtype=np.int64), support=0, stride=9)
+    assert choose_bias(np.zeros((8, 3), np.float32), nothing, np.asarray([8]), 0.0).bias == 0.0
 
 
 def test_epochs_follow_the_size_of_the_data() -> None:
