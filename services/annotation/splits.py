@@ -27,8 +27,14 @@ _SPLITS = (Split.TRAIN, Split.DEV, Split.TEST)
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """How much a snapshot holds: examples by split, spans by label, choices by ``name=value``,
-    statuses of spans."""
+    """How much a snapshot holds.
+
+    Attributes:
+        examples: By split.
+        spans: By label.
+        choices: By ``name=value``.
+        assertions: By status.
+    """
 
     examples: dict[str, int]
     spans: dict[str, int]

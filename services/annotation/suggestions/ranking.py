@@ -189,5 +189,5 @@ def _nearest(pool: Pool) -> NDArray[np.float32]:
 
 
 def _distances(embeddings: NDArray[np.float32], centre: NDArray[np.float32]) -> NDArray[np.float32]:
-    near: NDArray[np.float32] = embeddings @ centre
-    return np.clip(1.0 - near, 0.0, FARTHEST)
+    distances: NDArray[np.float32] = np.clip(1.0 - embeddings @ centre, 0.0, FARTHEST)
+    return distances
