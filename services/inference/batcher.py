@@ -1,8 +1,8 @@
 """Joins the texts of many requests into batches for the device.
 
 - Work is admitted by its tokens; past the bound a request is refused with a time to come back.
-- Requests of the same bank and labels share a batch. The request at the head decides which; a
-  request with work left over goes to the tail, so a large one delays the others by one batch only.
+- Requests that ask the same of the same trunk share a batch. The request at the head decides which;
+  one with work left over goes to the tail, so a large one delays the others by one batch only.
 - Before each batch, requests whose caller left or whose deadline passed are dropped.
 - Nothing waits for company: a batch is what is there when the device is free.
 """
@@ -12,11 +12,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, Self, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
 
 from services.common.clock import Clock
 from services.common.errors import (
@@ -27,21 +25,43 @@ from services.common.errors import (
 )
 from services.common.logs import get_logger
 from services.common.modeling.states import PreparedText, Segment
-from services.inference.engine.model import Part, segment_cost
+from services.inference.engine.part import (
+    Part,
+    SegmentAnswer,
+    TextRows,
+    Want,
+    WordExtent,
+    segment_cost,
+)
 
 _log = get_logger(__name__)
 
-Logits: TypeAlias = NDArray[np.float32]
-Asked: TypeAlias = tuple[Part, tuple[int, ...], Sequence[PreparedText]]
-"""A bank, the positions of the wanted labels in it, and the texts as it prepared them."""
-
 _RETRY_AFTER = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is asked of a part.
+
+    Attributes:
+        part: The part.
+        want: What is wanted of each text.
+        texts: The texts as the part prepared them.
+        given: For each text the spans whose status is wanted; None: no text has any.
+    """
+
+    part: Part
+    want: Want
+    texts: Sequence[PreparedText]
+    given: Sequence[Sequence[WordExtent]] | None = None
 
 
 class BatchRunner(Protocol):
     """Runs one batch on the device; see ``engine.worker.EngineThreads.run_batch``."""
 
-    def __call__(self, work: Callable[[], list[Logits]], /) -> Awaitable[list[Logits]]:
+    def __call__(
+        self, work: Callable[[], list[SegmentAnswer]], /
+    ) -> Awaitable[list[SegmentAnswer]]:
         """Run `work` and return what it returns."""
         ...
 
@@ -49,34 +69,27 @@ class BatchRunner(Protocol):
 class _Request:
     """The texts of one caller and the rows that were computed for them."""
 
-    def __init__(
-        self,
-        part: Part,
-        positions: tuple[int, ...],
-        texts: Sequence[PreparedText],
-        deadline: float | None,
-    ) -> None:
-        self.part = part
-        self.positions = positions
+    def __init__(self, asked: Asked, deadline: float | None) -> None:
+        self.part = asked.part
+        self.want = asked.want
+        self.given = asked.given
         self.deadline = deadline
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.results = [
-            np.empty((len(positions), len(text.words), 3), dtype=np.float32) for text in texts
-        ]
+        self.results = [TextRows.empty(text, asked.want) for text in asked.texts]
         self.waiting: deque[tuple[int, Segment, int]] = deque(
             (place, segment, segment_cost(segment))
-            for place, text in enumerate(texts)
-            for segment in part.segments(text)
+            for place, text in enumerate(asked.texts)
+            for segment in asked.part.segments(text, asked.want)
         )
         self.unfinished = len(self.waiting)
 
     @property
-    def key(self) -> tuple[int, tuple[int, ...]]:
+    def key(self) -> tuple[int, Want]:
         """Requests with the same key can share a batch (the part is alive while it is queued)."""
-        return id(self.part), self.positions
+        return id(self.part), self.want
 
-    def deliver(self, place: int, segment: Segment, rows: Logits) -> None:
-        self.results[place][:, segment.own_start : segment.own_end] = rows
+    def deliver(self, place: int, segment: Segment, answer: SegmentAnswer) -> None:
+        self.results[place].add(segment, answer)
         self.unfinished -= 1
         if self.unfinished == 0 and not self.done.done():
             self.done.set_result(None)
@@ -158,15 +171,9 @@ class Batcher:
         """Count tokens as under way (negative: no longer); for `Ticket`."""
         self._admitted += tokens
 
-    async def run(
-        self,
-        part: Part,
-        positions: tuple[int, ...],
-        texts: Sequence[PreparedText],
-        deadline: float | None,
-    ) -> list[Logits]:
-        """Return the logits of each text, [positions, words, 3]; use ``Ticket.run``."""
-        request = _Request(part, positions, texts, deadline)
+    async def run(self, asked: Asked, deadline: float | None) -> list[TextRows]:
+        """Return what is wanted of each text; use ``Ticket.run``."""
+        request = _Request(asked, deadline)
         if request.unfinished:
             self._queue.append(request)
             self._wake.set()
@@ -191,12 +198,13 @@ class Batcher:
             self._running = []
 
     async def _answer(self, batch: Sequence[_Work]) -> None:
-        part, positions = batch[0][0].part, batch[0][0].positions
+        part, want = batch[0][0].part, batch[0][0].want
         segments = [segment for _, _, segment in batch]
+        given = [request.given[place] if request.given else () for request, place, _ in batch]
         try:
-            rows = await self._run_batch(partial(part.run, segments, positions))
-            for (request, place, segment), row in zip(batch, rows, strict=True):
-                request.deliver(place, segment, row)
+            answers = await self._run_batch(partial(part.run, segments, want, given))
+            for (request, place, segment), answer in zip(batch, answers, strict=True):
+                request.deliver(place, segment, answer)
         except Exception as error:  # noqa: BLE001 - it goes to those who wait for this batch
             _log.error("batch_failed", segments=len(segments), exc_info=error)
             for request, _, _ in batch:
@@ -255,25 +263,23 @@ class Ticket:
         self._tokens = tokens
         batcher.reserve(tokens)
 
-    async def run(self, asked: Sequence[Asked], deadline: float | None) -> list[list[Logits]]:
-        """Return the logits of each text for each bank asked, [positions, words, 3].
+    def settle(self, tokens: int) -> None:
+        """Let the estimate give way to what the texts, now tokenised, really cost."""
+        self._batcher.reserve(tokens - self._tokens)
+        self._tokens = tokens
+
+    async def run(self, asked: Asked, deadline: float | None) -> list[TextRows]:
+        """Return what is wanted of each text.
 
         Args:
-            asked: The banks with their wanted labels and texts; usually one.
+            asked: What is asked of a part.
             deadline: Monotonic seconds after which nobody waits any more.
 
         Raises:
             DeadlineExceededError: The deadline passed first.
             UnavailableError: The server shut down first (DRAINING).
         """
-        # Now that the texts are tokenised the estimate gives way to what they really cost.
-        tokens = sum(text.cost for _, _, texts in asked for text in texts)
-        self._batcher.reserve(tokens - self._tokens)
-        self._tokens = tokens
-        return [
-            await self._batcher.run(part, positions, texts, deadline)
-            for part, positions, texts in asked
-        ]
+        return await self._batcher.run(asked, deadline)
 
     def __enter__(self) -> Self:
         """Return itself."""

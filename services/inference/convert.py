@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from services.common.errors import invalid_field
 from services.common.offsets import OffsetEncoding
 from services.common.times import to_timestamp
 from services.inference.answers import TextAnswer, Wish
 from services.inference.domain import (
+    AdapterKind,
     AdapterRef,
+    AdapterSet,
     DeploymentRevision,
     JobState,
     ModelVersion,
@@ -24,7 +26,7 @@ from services.inference.generation import Generation, GenerationState
 from services.inference.handlers.predict import PredictResult
 from spanloop.annotation.v1 import annotation_service_pb2 as annotation_pb
 from spanloop.annotation.v1 import prediction_pb2
-from spanloop.common.v1 import text_pb2
+from spanloop.common.v1 import evaluation_pb2, text_pb2
 from spanloop.inference.v1 import inference_service_pb2 as pb
 from spanloop.inference.v1 import preannotation_job_pb2, predict_pb2, serving_state_pb2
 from spanloop.registry.v1 import deployment_pb2, model_version_pb2
@@ -46,6 +48,14 @@ _VERSION_STATES = {
     model_version_pb2.MODEL_VERSION_STATE_RETIRED: VersionState.RETIRED,
     model_version_pb2.MODEL_VERSION_STATE_FAILED: VersionState.FAILED,
 }
+_KINDS = {
+    # Registries of the first release told no type: all they had were labels.
+    evaluation_pb2.MODEL_TYPE_UNSPECIFIED: AdapterKind.LABEL,
+    evaluation_pb2.MODEL_TYPE_NER: AdapterKind.LABEL,
+    evaluation_pb2.MODEL_TYPE_CLASSIFICATION: AdapterKind.CONTROL,
+    evaluation_pb2.MODEL_TYPE_ASSERTION: AdapterKind.ASSERTION,
+}
+_MAX_EMBEDDING = 8192
 _JOB_STATES = {
     JobState.WAITING: preannotation_job_pb2.PREANNOTATION_JOB_STATE_WAITING,
     JobState.RUNNING: preannotation_job_pb2.PREANNOTATION_JOB_STATE_RUNNING,
@@ -76,15 +86,32 @@ def wish_of(request: pb.PredictRequest) -> Wish:
     encoding = _ENCODINGS.get(request.offset_encoding)
     if encoding is None:
         raise invalid_field("offset_encoding", "is not a value of TextOffsetEncoding.")
-    return Wish(tokens=tokens, min_score=request.min_score, top_n=request.top_n, encoding=encoding)
+    return Wish(
+        tokens=tokens,
+        min_score=request.min_score,
+        top_n=request.top_n,
+        encoding=encoding,
+        uncertainty=request.uncertainty,
+    )
+
+
+def given_of(request: pb.PredictRequest) -> list[list[tuple[int, int]]]:
+    """Return the spans whose status a caller wants, as they were sent."""
+    return [[(span.start, span.end) for span in one.spans] for one in request.given_spans]
 
 
 def predict_response(result: PredictResult) -> pb.PredictResponse:
     """Return the answer of Predict."""
+    adapters = result.adapters
     generation = predict_pb2.Generation(
-        adapters={label: adapter.digest for label, adapter in result.adapters.items()},
-        model_versions={label: ref.model_version for label, ref in result.adapters.items()},
+        adapters=_digests(adapters.labels),
+        model_versions=_versions(adapters.labels),
+        choice_adapters=_digests(adapters.controls),
+        choice_model_versions=_versions(adapters.controls),
     )
+    if adapters.assertion is not None:
+        generation.assertion_adapter = adapters.assertion.digest
+        generation.assertion_model_version = adapters.assertion.model_version
     if result.deployment is not None:
         generation.name = result.deployment.generation
         generation.deployment_revision = result.deployment.revision
@@ -93,9 +120,17 @@ def predict_response(result: PredictResult) -> pb.PredictResponse:
     )
 
 
+def _digests(refs: Mapping[str, AdapterRef]) -> dict[str, str]:
+    return {name: ref.digest for name, ref in refs.items()}
+
+
+def _versions(refs: Mapping[str, AdapterRef]) -> dict[str, str]:
+    return {name: ref.model_version for name, ref in refs.items()}
+
+
 def text_prediction(answer: TextAnswer) -> predict_pb2.TextPrediction:
     """Return the answer for one text."""
-    return predict_pb2.TextPrediction(
+    message = predict_pb2.TextPrediction(
         spans=span_messages(answer.spans),
         tokens=[
             predict_pb2.TokenPrediction(
@@ -108,13 +143,49 @@ def text_prediction(answer: TextAnswer) -> predict_pb2.TextPrediction:
             for word in answer.words
         ],
         windows=answer.windows,
+        choices=[
+            predict_pb2.PredictedChoice(
+                control=choice.control,
+                value=choice.value,
+                score=choice.score,
+                chosen=choice.chosen,
+            )
+            for choice in answer.choices
+        ],
+        assertions=[
+            predict_pb2.SpanAssertion(
+                start=one.start,
+                end=one.end,
+                statuses=[
+                    predict_pb2.StatusScore(status=status, score=score)
+                    for status, score in one.statuses
+                ],
+            )
+            for one in answer.assertions
+        ],
     )
+    if (found := answer.uncertainty) is not None:
+        message.uncertainty.CopyFrom(
+            predict_pb2.Uncertainty(
+                least_confidence=found.least_confidence,
+                margin=found.margin,
+                entropy=found.entropy,
+            )
+        )
+    return message
 
 
 def span_messages(spans: Sequence[ScoredSpan]) -> list[text_pb2.ScoredSpan]:
     """Return spans as messages."""
     return [
-        text_pb2.ScoredSpan(start=span.start, end=span.end, label=span.label, score=span.score)
+        text_pb2.ScoredSpan(
+            start=span.start,
+            end=span.end,
+            label=span.label,
+            score=span.score,
+            assertion=span.assertion,
+            assertion_score=span.assertion_score,
+        )
         for span in spans
     ]
 
@@ -127,14 +198,17 @@ def generation_message(generation: Generation) -> serving_state_pb2.LoadedGenera
         name=deployment.generation,
         state=_GENERATION_STATES[generation.state],
         deployment_revision=deployment.revision,
-        model_versions={label: ref.model_version for label, ref in adapters.items()},
-        # All models of a deployment read one trunk today; of several the first is named.
-        trunk_digest=min((ref.trunk_digest for ref in adapters.values()), default=""),
+        model_versions=_versions(adapters.labels),
+        # Of several trunks the first is named.
+        trunk_digest=min((ref.trunk_digest for _, _, ref in adapters.items()), default=""),
         resident_bytes=generation.resident_bytes,
         active_requests=generation.active,
         error_message=generation.error_message,
         load_seconds=generation.load_seconds,
+        choice_model_versions=_versions(adapters.controls),
     )
+    if adapters.assertion is not None:
+        message.assertion_model_version = adapters.assertion.model_version
     if generation.ready_time is not None:
         message.ready_time.CopyFrom(to_timestamp(generation.ready_time))
     return message
@@ -164,19 +238,24 @@ def job_message(job: PreannotationJob) -> preannotation_job_pb2.PreannotationJob
 
 
 def deployment_of(message: deployment_pb2.Deployment) -> DeploymentRevision:
-    """Return a deployment of the registry."""
+    """Return a deployment of the registry; a model of a type that is new to us is left out."""
     return DeploymentRevision(
         project=message.name.split("/")[1],
         revision=message.revision,
-        adapters={
-            label: AdapterRef(
-                digest=digest,
-                trunk_digest=model.trunk_digest,
-                model_version=model.model_version,
+        adapters=AdapterSet.of(
+            (
+                _KINDS[model.model_type],
+                name,
+                AdapterRef(
+                    digest=digest,
+                    trunk_digest=model.trunk_digest,
+                    model_version=model.model_version,
+                ),
             )
             for model in message.models
-            for label, digest in model.adapters.items()
-        },
+            if model.model_type in _KINDS
+            for name, digest in model.adapters.items()
+        ),
     )
 
 
@@ -190,6 +269,7 @@ def model_version_of(message: model_version_pb2.ModelVersion) -> ModelVersion:
                 digest=digest, trunk_digest=message.trunk_digest, model_version=message.name
             )
             for label, digest in message.adapters.items()
+            if _KINDS.get(message.model_type) is AdapterKind.LABEL
         },
     )
 
@@ -204,10 +284,28 @@ def task_page_of(message: annotation_pb.ListTasksResponse) -> TaskPage:
 
 def prediction_message(prediction: TaskPrediction) -> prediction_pb2.Prediction:
     """Return a prediction as the annotation service takes it."""
-    return prediction_pb2.Prediction(
+    adapters, sure = prediction.adapters, prediction.uncertainty
+    message = prediction_pb2.Prediction(
         task=prediction.task,
         generation=prediction.generation,
-        adapters={label: ref.digest for label, ref in prediction.adapters.items()},
-        model_versions={label: ref.model_version for label, ref in prediction.adapters.items()},
+        adapters=_digests(adapters.labels),
+        model_versions=_versions(adapters.labels),
         spans=span_messages(prediction.spans),
+        choices=[
+            prediction_pb2.ScoredChoice(name=one.control, value=one.value, score=one.score)
+            for one in prediction.choices
+        ],
+        choice_adapters=_digests(adapters.controls),
+        choice_model_versions=_versions(adapters.controls),
+        signals=prediction_pb2.PredictionSignals(
+            least_confidence=sure.least_confidence, margin=sure.margin, entropy=sure.entropy
+        ),
     )
+    if adapters.assertion is not None:
+        message.assertion_adapter = adapters.assertion.digest
+        message.assertion_model_version = adapters.assertion.model_version
+    # Of a wider trunk the annotation service takes no embedding: there is no diversity then.
+    if prediction.embedding is not None and len(prediction.embedding.data) <= _MAX_EMBEDDING:
+        message.signals.embedding = prediction.embedding.data
+        message.signals.trunk_digest = prediction.embedding.trunk_digest
+    return message

@@ -10,7 +10,7 @@ from services.common.store.port import (
     RevisionError,
     Stored,
 )
-from services.inference.domain import AdapterRef, DeploymentRevision
+from services.inference.domain import AdapterKind, AdapterRef, AdapterSet, DeploymentRevision
 
 DEPLOYMENTS = "deployments"
 DEPLOYMENT_COLLECTION = Collection(name=DEPLOYMENTS)
@@ -43,12 +43,15 @@ class DeploymentMemory:
             # A list, as label values are no field names.
             "adapters": [
                 {
-                    "label": label,
+                    "kind": kind.value,
+                    "label": name,
                     "digest": adapter.digest,
                     "trunk_digest": adapter.trunk_digest,
                     "model_version": adapter.model_version,
                 }
-                for label, adapter in sorted(deployment.adapters.items())
+                for kind, name, adapter in sorted(
+                    deployment.adapters.items(), key=lambda item: item[:2]
+                )
             ],
         }
         stored = await self._store.get(DEPLOYMENTS, deployment.project)
@@ -67,12 +70,17 @@ def _to_deployment(stored: Stored) -> DeploymentRevision:
     return DeploymentRevision(
         project=stored.id,
         revision=stored.body["revision"],
-        adapters={
-            item["label"]: AdapterRef(
-                digest=item["digest"],
-                trunk_digest=item["trunk_digest"],
-                model_version=item["model_version"],
+        adapters=AdapterSet.of(
+            (
+                # What an earlier release remembered were labels.
+                AdapterKind(item.get("kind", AdapterKind.LABEL)),
+                item["label"],
+                AdapterRef(
+                    digest=item["digest"],
+                    trunk_digest=item["trunk_digest"],
+                    model_version=item["model_version"],
+                ),
             )
             for item in stored.body["adapters"]
-        },
+        ),
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import assert_never
 
 MAX_TEXTS = 1024
 """Most texts in one Predict."""
@@ -13,9 +14,13 @@ MAX_TEXT_LENGTH = 1_000_000
 """Most code points in one text."""
 
 
+MAX_GIVEN_SPANS = 10_000
+"""Most spans of one text whose assertion status is asked for."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class AdapterRef:
-    """One label's adapter as a deployment or a pin names it.
+    """One adapter as a deployment or a pin names it.
 
     Attributes:
         digest: Digest of the adapter's manifest.
@@ -29,18 +34,68 @@ class AdapterRef:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AdapterSet:
+    """Adapters by what they answer.
+
+    Attributes:
+        labels: Spans, by label value.
+        controls: What is chosen of a `Choices` control, by its name.
+        assertion: The assertion status of spans; None: nothing does.
+    """
+
+    labels: Mapping[str, AdapterRef] = field(default_factory=dict)
+    controls: Mapping[str, AdapterRef] = field(default_factory=dict)
+    assertion: AdapterRef | None = None
+
+    def items(self) -> Iterator[tuple[AdapterKind, str, AdapterRef]]:
+        """Yield all adapters with their kind and name; the assertion's name is empty."""
+        for label, ref in self.labels.items():
+            yield AdapterKind.LABEL, label, ref
+        for control, ref in self.controls.items():
+            yield AdapterKind.CONTROL, control, ref
+        if self.assertion is not None:
+            yield AdapterKind.ASSERTION, "", self.assertion
+
+    @classmethod
+    def of(cls, items: Iterable[tuple[AdapterKind, str, AdapterRef]]) -> AdapterSet:
+        """Return the set of these items."""
+        labels: dict[str, AdapterRef] = {}
+        controls: dict[str, AdapterRef] = {}
+        assertion: AdapterRef | None = None
+        for kind, name, ref in items:
+            match kind:
+                case AdapterKind.LABEL:
+                    labels[name] = ref
+                case AdapterKind.CONTROL:
+                    controls[name] = ref
+                case AdapterKind.ASSERTION:
+                    assertion = ref
+                case _:
+                    assert_never(kind)
+        return cls(labels=labels, controls=controls, assertion=assertion)
+
+
+class AdapterKind(StrEnum):
+    """What an adapter answers."""
+
+    LABEL = "LABEL"
+    CONTROL = "CONTROL"
+    ASSERTION = "ASSERTION"
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeploymentRevision:
     """What one revision of a project's deployment serves.
 
     Attributes:
         project: Id of the project.
         revision: Counts the deployment's moves.
-        adapters: By label value.
+        adapters: The adapters; those of different models may read different trunks.
     """
 
     project: str
     revision: int
-    adapters: Mapping[str, AdapterRef]
+    adapters: AdapterSet
 
     @property
     def generation(self) -> str:
@@ -64,7 +119,10 @@ class VersionState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelVersion:
-    """What a pin needs to know of a model version; `adapters` by label value."""
+    """What a pin needs to know of a model version.
+
+    `adapters` by label value; none when it is of another type, since only labels are pinned.
+    """
 
     name: str
     state: VersionState
@@ -146,19 +204,73 @@ class TaskPage:
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class ScoredSpan:
-    """Code points ``[start, end)`` that carry `label` with a score from 0 to 1."""
+    """Code points ``[start, end)`` that carry `label` with a score from 0 to 1.
+
+    `assertion` is the likeliest status of what it names, with its probability; empty: not asked.
+    """
 
     start: int
     end: int
     label: str
     score: float
+    assertion: str = ""
+    assertion_score: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictedChoice:
+    """How likely a value of a `Choices` control is for a text, and whether it is chosen."""
+
+    control: str
+    value: str
+    score: float
+    chosen: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpanAssertion:
+    """The statuses of the span ``[start, end)`` with their probabilities, the likeliest first."""
+
+    start: int
+    end: int
+    statuses: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uncertainty:
+    """How sure models are of a text: each measure from 0, sure, to 1."""
+
+    least_confidence: float = 0.0
+    margin: float = 0.0
+    entropy: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextEmbedding:
+    """Where a text lies among others: a unit vector, little-endian 16-bit floats, of one trunk."""
+
+    data: bytes
+    trunk_digest: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskPrediction:
-    """What one generation says about one task; `adapters` by label value."""
+    """What one generation says about one task.
+
+    Attributes:
+        task: Resource name of the task.
+        generation: Resource name of the generation.
+        adapters: What answered.
+        spans: What it found.
+        choices: What it chose.
+        uncertainty: How sure it was.
+        embedding: Where the text lies; None for a text without words.
+    """
 
     task: str
     generation: str
-    adapters: Mapping[str, AdapterRef]
+    adapters: AdapterSet
     spans: tuple[ScoredSpan, ...]
+    choices: tuple[PredictedChoice, ...] = ()
+    uncertainty: Uncertainty = Uncertainty()
+    embedding: TextEmbedding | None = None

@@ -116,6 +116,11 @@ class Generation:
         model = self._model  # read once: the metrics page asks from a thread of its own
         return 0 if model is None else model.resident_bytes
 
+    @property
+    def statuses(self) -> tuple[str, ...]:
+        """The assertion statuses that it tells apart; none when nothing is loaded."""
+        return () if self._model is None else self._model.statuses
+
     def begin_loading(self) -> None:
         """Start loading, for the first time or again."""
         self._move(GenerationEvent.LOAD)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
@@ -16,7 +15,7 @@ from services.common.clock import Clock
 from services.common.errors import FailedPreconditionError, Reason, SpanloopError
 from services.common.logs import get_logger
 from services.inference import version_policy as policy
-from services.inference.domain import AdapterRef, DeploymentRevision
+from services.inference.domain import AdapterSet, DeploymentRevision
 from services.inference.engine.model import Model
 from services.inference.generation import Generation, GenerationHandle, GenerationState
 
@@ -26,8 +25,8 @@ _log = get_logger(__name__)
 class Loader(Protocol):
     """Makes models; see ``engine.loader.ModelLoader``."""
 
-    async def load(self, adapters: Mapping[str, AdapterRef]) -> Model:
-        """Return a verified model of these adapters, by label value."""
+    async def load(self, adapters: AdapterSet) -> Model:
+        """Return a verified model of these adapters."""
         ...
 
 
@@ -184,7 +183,7 @@ class GenerationManager:
             self._serving[deployment.project] = generation
             log.info(
                 "generation_ready",
-                labels=len(deployment.adapters),
+                adapters=len(list(deployment.adapters.items())),
                 load_seconds=round(generation.load_seconds, 4),
             )
             self._step(deployment.project)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from services.common.errors import SpanloopError, UnavailableError
 from services.common.logs import get_logger
-from services.inference.generation import GenerationState
+from services.inference.domain import AdapterRef
+from services.inference.generation import Generation, GenerationState
 from services.inference.manager import GenerationManager
 from services.inference.ports import Annotation
 
@@ -41,12 +42,9 @@ class ConfigNaming:
             project, revision = deployment.project, deployment.revision
             if generation.state is not GenerationState.READY or self._told.get(project) == revision:
                 continue
-            models = {
-                label: adapter.model_version.rpartition("/")[2]
-                for label, adapter in deployment.adapters.items()
-            }
+            labels, controls = _models(generation)
             try:
-                changed = await self._annotation.assign_models(project, models)
+                changed = await self._annotation.assign_models(project, labels, controls)
             except UnavailableError:
                 return  # with the next look, which is soon
             except SpanloopError as error:
@@ -56,3 +54,18 @@ class ConfigNaming:
                 if changed:
                     _log.info("config_named", project=project, revision=revision)
             self._told[project] = revision
+
+
+def _models(generation: Generation) -> tuple[dict[str, str], dict[str, str]]:
+    """Return which model versions serve labels and statuses, and which serve controls."""
+    adapters = generation.deployment.adapters
+    labels: dict[str, str] = {}
+    if adapters.assertion is not None:
+        # A config names the statuses among its labels; a label of the same name is a label first.
+        labels = dict.fromkeys(generation.statuses, _version(adapters.assertion))
+    labels |= {label: _version(ref) for label, ref in adapters.labels.items()}
+    return labels, {control: _version(ref) for control, ref in adapters.controls.items()}
+
+
+def _version(ref: AdapterRef) -> str:
+    return ref.model_version.rpartition("/")[2]

@@ -101,9 +101,13 @@ class AnnotationPeer:
             response = await self._stub.WritePredictions(request)
         return response.written, response.unchanged
 
-    async def assign_models(self, project: str, models: Mapping[str, str]) -> bool:
+    async def assign_models(
+        self, project: str, labels: Mapping[str, str], controls: Mapping[str, str]
+    ) -> bool:
         """See `Annotation.assign_models`."""
-        request = labeling_pb.AssignModelsRequest(parent=f"projects/{project}", label_models=models)
+        request = labeling_pb.AssignModelsRequest(
+            parent=f"projects/{project}", label_models=labels, choices_models=controls
+        )
         with peer_errors(_ANNOTATION):
             response = await self._labeling.AssignModels(request)
         return bool(response.changed)

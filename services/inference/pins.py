@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from services.common.call import detached_call
 from services.common.errors import (
@@ -15,13 +16,15 @@ from services.common.errors import (
     invalid_field,
 )
 from services.common.names import parse_name
-from services.inference.domain import AdapterRef, ModelVersion
+from services.inference.domain import AdapterKind, AdapterRef, AdapterSet, ModelVersion
 from services.inference.engine.model import Model
 from services.inference.manager import Loader
 from services.inference.ports import Registry
 
 _KEPT_VERSIONS = 1024
 _KEPT_MODELS = 16
+
+_Key: TypeAlias = frozenset[tuple[AdapterKind, str, str]]
 
 
 class PinResolver:
@@ -54,7 +57,7 @@ class PinResolver:
                 raise invalid_field(
                     field,
                     f"{version.name} has no adapter for this label, only for: "
-                    f"{', '.join(sorted(version.adapters))}.",
+                    f"{', '.join(sorted(version.adapters)) or 'none'}.",
                     reason=Reason.LABEL_UNKNOWN,
                 )
             adapters[label] = adapter
@@ -95,20 +98,20 @@ class PinnedModels:
     def __init__(self, loader: Loader) -> None:
         """Hold none yet."""
         self._loader = loader
-        self._models: OrderedDict[frozenset[tuple[str, str]], asyncio.Task[Model]] = OrderedDict()
+        self._models: OrderedDict[_Key, asyncio.Task[Model]] = OrderedDict()
 
-    async def get(self, adapters: Mapping[str, AdapterRef]) -> Model:
-        """Return the model of these adapters, by label value.
+    async def get(self, adapters: AdapterSet) -> Model:
+        """Return the model of these adapters.
 
         Raises:
             SpanloopError: As ``ModelLoader.load``; the next call tries again.
         """
-        key = frozenset((label, ref.digest) for label, ref in adapters.items())
+        key = frozenset((kind, name, ref.digest) for kind, name, ref in adapters.items())
         task = self._models.get(key)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
             # Not tied to the call that came first: others may wait for the same model.
             with detached_call():
-                task = asyncio.create_task(self._loader.load(dict(adapters)), name="load pinned")
+                task = asyncio.create_task(self._loader.load(adapters), name="load pinned")
             task.add_done_callback(_take_note)
             self._models[key] = task
             while len(self._models) > _KEPT_MODELS:

@@ -59,12 +59,16 @@ class Annotation(Protocol):
         """Store predictions; return how many were new and how many were there already."""
         ...
 
-    async def assign_models(self, project: str, models: Mapping[str, str]) -> bool:
-        """Name in the project's labelling config the models that serve its labels.
+    async def assign_models(
+        self, project: str, labels: Mapping[str, str], controls: Mapping[str, str]
+    ) -> bool:
+        """Name in the project's labelling config the models that serve its labels and choices.
 
         Args:
             project: Id of the project.
-            models: By label value: the name of a model version, without its project.
+            labels: By label value, and by assertion status: the name of a model version, without
+                its project.
+            controls: By name of the `Choices` control, likewise.
 
         Returns:
             Whether the config was changed.

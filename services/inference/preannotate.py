@@ -23,6 +23,7 @@ from services.inference.domain import (
     PreannotationJob,
     TaskPage,
     TaskPrediction,
+    Uncertainty,
 )
 from services.inference.generation import GenerationHandle
 from services.inference.handlers.predict import PredictCommand, Predictor
@@ -97,6 +98,7 @@ class Preannotation:
             LeaseLostError: As `save` raised it.
         """
         with await self._acquire(job.project) as handle:
+            _check_proposes(handle, job.project)
             progress = job.progress
             generation = handle.deployment.generation
             if progress.generation != generation or progress.total_tasks is None:
@@ -180,7 +182,7 @@ class Preannotation:
             project=job.project,
             texts=[task.text for task in tasks],
             labels=job.labels,
-            wish=Wish(min_score=job.min_score),
+            wish=Wish(min_score=job.min_score, uncertainty=True, embedding=True),
         )
         while True:
             try:
@@ -195,6 +197,9 @@ class Preannotation:
                 generation=handle.deployment.generation,
                 adapters=result.adapters,
                 spans=answer.spans,
+                choices=tuple(choice for choice in answer.choices if choice.chosen),
+                uncertainty=answer.uncertainty or Uncertainty(),
+                embedding=answer.embedding,
             )
             for task, answer in zip(tasks, result.answers, strict=True)
         ]
@@ -227,6 +232,18 @@ class Preannotation:
                     raise
                 _log.info("preannotation_waits", reason=error.reason.value, pause=pause)
                 await asyncio.sleep(pause)
+
+
+def _check_proposes(handle: GenerationHandle, project: str) -> None:
+    """Refuse a deployment that has nothing to say about a text of which nothing is known."""
+    adapters = handle.deployment.adapters
+    if adapters.assertion is not None and not (adapters.labels or adapters.controls):
+        raise FailedPreconditionError(
+            Reason.NOTHING_DEPLOYED,
+            f"projects/{project} serves assertion statuses only, and nothing that finds spans: "
+            "deploy a model version of labels or choices as well.",
+            metadata={"project": f"projects/{project}"},
+        )
 
 
 def slices(tasks: Sequence[OpenTask], tokens: int) -> list[Sequence[OpenTask]]:

@@ -11,7 +11,12 @@ from services.common.call import current_call
 from services.common.names import parse_name
 from services.inference import convert
 from services.inference.handlers.jobs import JobHandlers
-from services.inference.handlers.predict import PredictCommand, Predictor, check_predict
+from services.inference.handlers.predict import (
+    PredictCommand,
+    Predictor,
+    check_given,
+    check_predict,
+)
 from services.inference.manager import GenerationManager
 from services.inference.source import DeploymentSource
 from spanloop.inference.v1 import inference_service_pb2 as pb
@@ -51,6 +56,8 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
             texts=list(request.texts),
             wish=wish,
             labels=list(dict.fromkeys(request.labels)),
+            controls=list(dict.fromkeys(request.controls)),
+            given=check_given(request.texts, convert.given_of(request), wish.encoding),
             pins=dict(request.pins),
             deadline=current_call().deadline,
         )

@@ -7,9 +7,11 @@ import gc
 import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TypeAlias
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from services.common.clock import ManualClock
 from services.common.errors import (
@@ -19,10 +21,11 @@ from services.common.errors import (
     UnavailableError,
 )
 from services.common.modeling.states import PreparedText
-from services.inference.batcher import Batcher, Logits
-from services.inference.engine.model import SEGMENT_WORDS, Part
+from services.inference.batcher import Asked, Batcher
+from services.inference.engine.part import SEGMENT_WORDS, Part, SegmentAnswer, Want
 from tests.support.inference import TEXT, golden_predictor, tiny_adapter
 
+Logits: TypeAlias = NDArray[np.float32]
 PARTY, DATE = tiny_adapter("PARTY"), tiny_adapter("DATE")
 
 
@@ -35,7 +38,7 @@ class Device:
         self.sizes: list[int] = []
         self.fail: Exception | None = None
 
-    async def __call__(self, work: Callable[[], list[Logits]]) -> list[Logits]:
+    async def __call__(self, work: Callable[[], list[SegmentAnswer]]) -> list[SegmentAnswer]:
         await self.gate.wait()
         if self.fail is not None:
             error, self.fail = self.fail, None
@@ -71,8 +74,9 @@ async def ask(
 ) -> list[Logits]:
     with batcher.admit(texts) as ticket:
         prepared = part.predictor.prepare(texts)
-        (found,) = await ticket.run([(part, positions, prepared)], deadline)
-        return found
+        ticket.settle(sum(text.cost for text in prepared))
+        asked = Asked(part=part, want=Want(labels=positions), texts=prepared)
+        return [rows.logits for rows in await ticket.run(asked, deadline)]
 
 
 def logits(part: Part, texts: list[str]) -> list[Logits]:
@@ -217,7 +221,7 @@ async def test_an_idle_queue_keeps_no_bank() -> None:
 
 async def test_rows_that_do_not_fit_fail_their_request_only(part: Part) -> None:
     class TooFew(Device):
-        async def __call__(self, work: Callable[[], list[Logits]]) -> list[Logits]:
+        async def __call__(self, work: Callable[[], list[SegmentAnswer]]) -> list[SegmentAnswer]:
             rows = await super().__call__(work)
             return rows[:-1] if len(self.sizes) == 1 else rows
 

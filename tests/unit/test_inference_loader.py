@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from services.common.blobs import LocalCache
+from services.inference.domain import AdapterSet
 from services.inference.engine.loader import EngineOptions, ModelLoader
 from tests.support.inference import CPU, FakeRegistry, tiny_adapter
 
@@ -35,11 +36,11 @@ async def test_a_switch_on_an_open_trunk_does_not_wait_for_another_trunk(tmp_pat
     options = EngineOptions(providers=CPU, threads=1, batch_tokens=256)
     with ThreadPoolExecutor(2) as pool:
         loader = ModelLoader(registry, LocalCache(tmp_path), pool, options)  # type: ignore[arg-type]
-        serving = await loader.load({"PARTY": first.ref()})
-        stuck = asyncio.create_task(loader.load({"DATE": other.ref()}))
+        serving = await loader.load(AdapterSet(labels={"PARTY": first.ref()}))
+        stuck = asyncio.create_task(loader.load(AdapterSet(labels={"DATE": other.ref()})))
         await registry.asked.wait()
         async with asyncio.timeout(10):
-            switched = await loader.load({"PARTY": second.ref()})
+            switched = await loader.load(AdapterSet(labels={"PARTY": second.ref()}))
         stuck.cancel()
         await asyncio.gather(stuck, return_exceptions=True)
     assert switched.parts[0].labels == serving.parts[0].labels

@@ -6,7 +6,6 @@ import asyncio
 import gc
 import itertools
 import weakref
-from collections.abc import Mapping
 
 import pytest
 
@@ -18,7 +17,7 @@ from services.common.errors import (
     UnavailableError,
 )
 from services.inference.convert import generation_message
-from services.inference.domain import AdapterRef, DeploymentRevision, JobState
+from services.inference.domain import AdapterRef, AdapterSet, DeploymentRevision, JobState
 from services.inference.engine.model import Model
 from services.inference.generation import (
     Generation,
@@ -128,11 +127,13 @@ def _job_moves(state: JobState, event: JobEvent) -> bool:
 
 def deployment(revision: int, label: str = "PARTY") -> DeploymentRevision:
     ref = AdapterRef(digest=f"sha256:{revision}", trunk_digest="t", model_version="v")
-    return DeploymentRevision(project="p", revision=revision, adapters={label: ref})
+    return DeploymentRevision(
+        project="p", revision=revision, adapters=AdapterSet(labels={label: ref})
+    )
 
 
 def empty_model() -> Model:
-    return Model(parts=(), adapters={})
+    return Model(parts=(), adapters=AdapterSet())
 
 
 def test_handles_keep_a_draining_generation_alive() -> None:
@@ -153,7 +154,7 @@ def test_handles_keep_a_draining_generation_alive() -> None:
     first.release()
     first.release()  # once too often changes nothing
     assert (generation.state, generation.active, unloaded) == (DRAINING, 1, [])
-    assert second.model.adapters == {}
+    assert second.model.adapters == AdapterSet()
     second.release()
     assert (generation.state, unloaded) == (UNLOADED, [generation])
     with pytest.raises(IllegalMoveError):
@@ -176,8 +177,8 @@ class Loads:
         self.begun: list[str] = []
         self.waiting: dict[str, asyncio.Future[Model]] = {}
 
-    async def load(self, adapters: Mapping[str, AdapterRef]) -> Model:
-        digest = next(iter(adapters.values())).digest
+    async def load(self, adapters: AdapterSet) -> Model:
+        digest = next(ref for _, _, ref in adapters.items()).digest
         self.begun.append(digest)
         self.waiting[digest] = asyncio.get_running_loop().create_future()
         return await self.waiting[digest]

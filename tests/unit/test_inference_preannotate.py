@@ -16,6 +16,7 @@ from services.common.errors import (
 )
 from services.inference.answers import TextAnswer
 from services.inference.domain import (
+    AdapterSet,
     DeploymentRevision,
     JobProgress,
     OpenTask,
@@ -33,11 +34,12 @@ from services.inference.preannotate import Preannotation, PreannotationOptions
 class OneGeneration:
     """A manager that serves one revision."""
 
-    def __init__(self, revision: int) -> None:
-        deployment = DeploymentRevision(project="p", revision=revision, adapters={})
+    def __init__(self, revision: int, adapters: AdapterSet | None = None) -> None:
+        self.adapters = adapters or AdapterSet()
+        deployment = DeploymentRevision(project="p", revision=revision, adapters=self.adapters)
         self.generation = Generation(deployment, first_seen=0, on_unloaded=lambda _: None)
         self.generation.begin_loading()
-        self.generation.loaded(Model(parts=(), adapters={}), monotonic=0, now=0)
+        self.generation.loaded(Model(parts=(), adapters=self.adapters), monotonic=0, now=0)
 
     def acquire(self, project: str) -> GenerationHandle:
         return self.generation.acquire()
@@ -56,7 +58,7 @@ class NoSpans:
             self.busy -= 1
             raise ResourceExhaustedError(Reason.OVERLOADED, "busy")
         answers = [TextAnswer() for _ in command.texts]
-        return PredictResult(answers=answers, deployment=handle.deployment, adapters={})
+        return PredictResult(answers=answers, deployment=handle.deployment, adapters=AdapterSet())
 
 
 class Tasks:

@@ -10,30 +10,41 @@ from typing import TypeVar
 from weakref import WeakValueDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.common.blobs import LocalCache
 from services.common.errors import DataLossError, Reason
 from services.common.modeling.adapter import AdapterWeights, load_adapter
+from services.common.modeling.assertions import ASSERTION
 from services.common.modeling.manifest import (
     ADAPTER_FILE,
     TOKENIZER_FILE,
     TRUNK_FILE,
     AdapterManifest,
+    Head,
     ManifestError,
     TrunkManifest,
 )
 from services.common.modeling.onnx.bank import Bank, BankRuntime
+from services.common.modeling.onnx.pooled import PooledBank
 from services.common.modeling.onnx.trunk import TrunkRunner
 from services.common.modeling.predictor import TextPredictor
 from services.common.modeling.states import WordStateReader
-from services.inference.domain import AdapterRef
-from services.inference.engine.model import Model, Part
+from services.inference.domain import AdapterKind, AdapterRef, AdapterSet
+from services.inference.engine.model import Model
+from services.inference.engine.part import Part, Want
 from services.inference.ports import Registry
 from services.inference.tasks import all_of
 
 # Downloads under way at once; more would only share the same line.
 _FETCHES = 8
 _SMOKE_TEXT = "On 1 March 2024, Ada Lovelace of Example Ltd. paid $1,000 in London."
+
+_HEADS = {
+    AdapterKind.LABEL: Head.TAGS,
+    AdapterKind.CONTROL: Head.CHOICES,
+    AdapterKind.ASSERTION: Head.ASSERTION,
+}
 
 T = TypeVar("T")
 
@@ -97,28 +108,25 @@ class ModelLoader:
         self._opening = asyncio.Lock()
         self._fetching = asyncio.Semaphore(_FETCHES)
 
-    async def load(self, adapters: Mapping[str, AdapterRef]) -> Model:
+    async def load(self, adapters: AdapterSet) -> Model:
         """Return a model that was seen to answer.
-
-        Args:
-            adapters: By label value.
 
         Raises:
             DataLossError: An artifact is not what its digest or its reference says.
             UnavailableError: The registry is away and the local cache lacks a file.
         """
-        labels = sorted(adapters)
-        weights = await all_of([self._adapter(label, adapters[label]) for label in labels])
-        by_trunk: dict[str, list[AdapterWeights]] = {}
-        for label, adapter in zip(labels, weights, strict=True):
-            by_trunk.setdefault(adapters[label].trunk_digest, []).append(adapter)
+        items = sorted(adapters.items(), key=lambda item: item[:2])
+        weights = await all_of([self._adapter(*item) for item in items])
+        by_trunk: dict[str, dict[AdapterKind, list[AdapterWeights]]] = {}
+        for (kind, _, ref), adapter in zip(items, weights, strict=True):
+            by_trunk.setdefault(ref.trunk_digest, {}).setdefault(kind, []).append(adapter)
         parts = []
         for digest in sorted(by_trunk):
             trunk = await self._trunk(digest)
             parts.append(await self._run(self._assemble, trunk, by_trunk[digest]))
-        return Model(parts=tuple(parts), adapters=dict(adapters))
+        return Model(parts=tuple(parts), adapters=adapters)
 
-    async def _adapter(self, label: str, ref: AdapterRef) -> AdapterWeights:
+    async def _adapter(self, kind: AdapterKind, name: str, ref: AdapterRef) -> AdapterWeights:
         loaded = self._weights.get(ref.digest)
         if loaded is None:
             async with self._fetching:
@@ -132,8 +140,15 @@ class ModelLoader:
                 )
             loaded = await self._run(load_adapter, data, tensors)
             self._weights[ref.digest] = loaded
-        if loaded.label != label or loaded.manifest.trunk_digest != ref.trunk_digest:
-            raise _broken(f"adapter {ref.digest} is not the one of label {label!r} and its trunk")
+        wanted = ASSERTION if kind is AdapterKind.ASSERTION else name
+        manifest = loaded.manifest
+        if (manifest.label, manifest.trunk_digest) != (
+            wanted,
+            ref.trunk_digest,
+        ) or manifest.architecture.head is not _HEADS[kind]:
+            raise _broken(
+                f"adapter {ref.digest} is not the one of {kind.lower()} {wanted!r} and its trunk"
+            )
         return loaded
 
     async def _trunk(self, digest: str) -> OpenTrunk:
@@ -167,25 +182,56 @@ class ModelLoader:
         )
         return OpenTrunk(runner, self._options)
 
-    def _assemble(self, trunk: OpenTrunk, adapters: Sequence[AdapterWeights]) -> Part:
-        bank = Bank.stack(trunk.runtime, adapters)
-        max_length, stride = bank.window_settings
+    def _assemble(
+        self, trunk: OpenTrunk, adapters: Mapping[AdapterKind, Sequence[AdapterWeights]]
+    ) -> Part:
+        manifests = [one.manifest for some in adapters.values() for one in some]
         reader = TrunkReader(
-            trunk, max_length=max_length, stride=stride, batch_tokens=self._options.batch_tokens
+            trunk,
+            # The largest that any of them was trained with: the trunk runs once for all.
+            max_length=max(one.max_length for one in manifests),
+            stride=max(one.stride for one in manifests),
+            batch_tokens=self._options.batch_tokens,
         )
-        predictor = TextPredictor(reader, bank)
-        (logits,) = predictor.logits(predictor.prepare([_SMOKE_TEXT]))
-        bad = ~np.isfinite(logits).all(axis=(1, 2))
-        if bad.any():
-            label = bank.labels[int(np.flatnonzero(bad)[0])]
-            raise ManifestError(f"the adapter of {label!r} answers with NaN or infinity")
-        return Part(predictor=predictor)
+        bank = Bank.stack(trunk.runtime, adapters.get(AdapterKind.LABEL, ()))
+        choices, assertion = (
+            PooledBank.stack(trunk.runtime, _HEADS[kind], adapters[kind])
+            if kind in adapters
+            else None
+            for kind in (AdapterKind.CONTROL, AdapterKind.ASSERTION)
+        )
+        part = Part(predictor=TextPredictor(reader, bank), choices=choices, assertion=assertion)
+        _check_answers(part)
+        return part
 
     async def _run(self, work: Callable[..., T], *arguments: object) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
         except ManifestError as error:
             raise _broken(str(error)) from error
+
+
+def _check_answers(part: Part) -> None:
+    """Return when the adapters of a part were seen to answer with numbers.
+
+    Raises:
+        ManifestError: One answers with NaN or infinity; the message names it.
+    """
+    (text,) = part.predictor.prepare([_SMOKE_TEXT])
+    want = Want(
+        labels=tuple(range(len(part.labels))),
+        controls=tuple(range(len(part.controls))),
+        statuses=part.assertion is not None,
+    )
+    (answer,) = part.run(part.segments(text, want), want, [[(0, 1)]])
+    answers: list[tuple[str, NDArray[np.float32]]] = [
+        *zip(part.labels, answer.logits, strict=True),
+        *zip(part.controls, answer.choices.logits if answer.choices else (), strict=True),
+        *((ASSERTION, row) for row in answer.statuses.values()),
+    ]
+    for name, values in answers:
+        if not np.isfinite(values).all():
+            raise ManifestError(f"the adapter of {name!r} answers with NaN or infinity")
 
 
 def _broken(message: str) -> DataLossError:

@@ -3,36 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 
 from services.common.errors import (
     FailedPreconditionError,
-    InvalidArgumentError,
     Reason,
     invalid_field,
 )
 from services.common.names import parse_name
+from services.common.offsets import OffsetEncoding, to_code_points
 from services.common.validate import check_count, check_range
-from services.inference.answers import PartLogits, TextAnswer, Wish, answer
+from services.inference.answers import TextAnswer, Wish
 from services.inference.batcher import Batcher
-from services.inference.domain import MAX_TEXT_LENGTH, MAX_TEXTS, AdapterRef, DeploymentRevision
+from services.inference.domain import (
+    MAX_GIVEN_SPANS,
+    MAX_TEXT_LENGTH,
+    MAX_TEXTS,
+    AdapterRef,
+    AdapterSet,
+    DeploymentRevision,
+)
 from services.inference.engine.model import Model
 from services.inference.engine.worker import EngineThreads
 from services.inference.generation import GenerationHandle
+from services.inference.handlers.asking import Asking
 from services.inference.manager import GenerationManager
 from services.inference.pins import PinnedModels, PinResolver
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictCommand:
-    """A checked request of Predict; `deadline` in monotonic seconds."""
+    """A checked request of Predict.
+
+    Attributes:
+        project: Id of the project.
+        texts: The texts.
+        wish: What is wanted of each.
+        labels: Labels wanted; none: all.
+        controls: Controls wanted; none: all, unless labels are named.
+        pins: By label value: the model version that answers instead.
+        given: For each text the spans whose status is wanted, code points; empty: no text has any.
+        deadline: Monotonic seconds after which nobody waits any more.
+    """
 
     project: str
     texts: Sequence[str]
     wish: Wish = field(default_factory=Wish)
     labels: Sequence[str] = ()
+    controls: Sequence[str] = ()
     pins: Mapping[str, str] = field(default_factory=dict)
+    given: Sequence[Sequence[tuple[int, int]]] = ()
     deadline: float | None = None
 
 
@@ -43,12 +63,12 @@ class PredictResult:
     Attributes:
         answers: One per text.
         deployment: The deployment revision served; None when pins alone answered.
-        adapters: By label value, of the labels answered.
+        adapters: What answered.
     """
 
     answers: Sequence[TextAnswer]
     deployment: DeploymentRevision | None
-    adapters: Mapping[str, AdapterRef]
+    adapters: AdapterSet
 
 
 def check_predict(
@@ -76,6 +96,47 @@ def check_predict(
     return project_id
 
 
+def check_given(
+    texts: Sequence[str],
+    given: Sequence[Sequence[tuple[int, int]]],
+    encoding: OffsetEncoding,
+) -> list[list[tuple[int, int]]]:
+    """Return the spans whose status is wanted in code points.
+
+    Raises:
+        InvalidArgumentError: FIELD_INVALID: there are not as many lists as texts, or too many
+            spans; OFFSET_INVALID: an offset is outside its text, inverted or inside a character.
+    """
+    if given and len(given) != len(texts):
+        raise invalid_field(
+            "given_spans", f"must be empty or have {len(texts)} entries, one per text."
+        )
+    return [
+        _code_points(text, spans, encoding, f"given_spans[{index}].spans")
+        for index, (text, spans) in enumerate(zip(texts, given, strict=bool(given)))
+    ]
+
+
+def _code_points(
+    text: str, spans: Sequence[tuple[int, int]], encoding: OffsetEncoding, field: str
+) -> list[tuple[int, int]]:
+    check_count(spans, field, 0, MAX_GIVEN_SPANS)
+
+    def field_of(index: int) -> str:
+        return f"{field}[{index // 2}].{'end' if index % 2 else 'start'}"
+
+    flat = to_code_points(text, [offset for span in spans for offset in span], encoding, field_of)
+    points = list(zip(flat[::2], flat[1::2], strict=True))
+    for index, (start, end) in enumerate(points):
+        if start >= end:
+            raise invalid_field(
+                field_of(2 * index + 1),
+                f"{spans[index][1]} is not behind start, which is {spans[index][0]}.",
+                reason=Reason.OFFSET_INVALID,
+            )
+    return points
+
+
 class Predictor:
     """Answers requests with the generation that serves at the moment when they arrive."""
 
@@ -89,8 +150,7 @@ class Predictor:
     ) -> None:
         """Use the service's one manager and queue."""
         self._manager = manager
-        self._batcher = batcher
-        self._threads = threads
+        self._asking = Asking(batcher, threads)
         self._resolver = resolver
         self._pinned = pinned
 
@@ -106,9 +166,10 @@ class Predictor:
         except FailedPreconditionError:
             # Pins alone can answer when they cover all that is wanted.
             wanted = command.labels or list(pins)
-            if not pins or not all(label in pins for label in wanted):
+            covered = pins and all(label in pins for label in wanted)
+            if not covered or command.controls or command.given:
                 raise
-            return await self._answer(command, None, wanted, pins)
+            return await self._answer(command, None, AdapterSet(labels=pins))
         with handle:
             return await self.predict_with(handle, command, pins)
 
@@ -119,74 +180,67 @@ class Predictor:
         pins: Mapping[str, AdapterRef] | None = None,
     ) -> PredictResult:
         """Answer with a given generation; the caller keeps and releases the handle."""
-        served = {**handle.deployment.adapters, **(pins or {})}
-        return await self._answer(command, handle, command.labels or list(served), served)
+        deployed = handle.deployment.adapters
+        served = replace(deployed, labels={**deployed.labels, **(pins or {})})
+        return await self._answer(command, handle, served)
 
     async def _answer(
-        self,
-        command: PredictCommand,
-        handle: GenerationHandle | None,
-        labels: Sequence[str],
-        served: Mapping[str, AdapterRef],
+        self, command: PredictCommand, handle: GenerationHandle | None, served: AdapterSet
     ) -> PredictResult:
-        wanted: dict[str, AdapterRef] = {}
-        for index, label in enumerate(labels):
-            adapter = served.get(label)
-            if adapter is None:
-                raise _not_served(index, label, served)
-            wanted[label] = adapter
+        wanted = _wanted(command, served)
         # The queue is asked first: a refused request must not cost a model.
-        with self._batcher.admit(command.texts) as ticket:
+        with self._asking.admit(command.texts) as ticket:
             model = await self._model(handle, wanted)
-            selection = model.select(list(wanted))
-            prepared = [
-                await self._threads.run_text(partial(part.predictor.prepare, command.texts))
-                for part, _ in selection
-            ]
-            logits = await ticket.run(
-                [
-                    (part, positions, texts)
-                    for (part, positions), texts in zip(selection, prepared, strict=True)
-                ],
-                command.deadline,
-            )
-        parts = [
-            [
-                PartLogits(part=part, positions=positions, prepared=text, logits=rows)
-                for text, rows in zip(texts, found, strict=True)
-            ]
-            for (part, positions), texts, found in zip(selection, prepared, logits, strict=True)
-        ]
-        by_text = list(zip(*parts, strict=True)) if parts else [()] * len(command.texts)
-        answers = await self._threads.run_text(
-            lambda: [
-                answer(text, found, command.wish)
-                for text, found in zip(command.texts, by_text, strict=True)
-            ]
-        )
+            answers = await self._asking.ask(ticket, model, wanted, command)
         return PredictResult(
             answers=answers,
             deployment=None if handle is None else handle.deployment,
             adapters=wanted,
         )
 
-    async def _model(
-        self, handle: GenerationHandle | None, wanted: Mapping[str, AdapterRef]
-    ) -> Model:
+    async def _model(self, handle: GenerationHandle | None, wanted: AdapterSet) -> Model:
         if handle is not None:
-            deployed = handle.deployment.adapters
-            if all(
-                label in deployed and deployed[label].digest == adapter.digest
-                for label, adapter in wanted.items()
-            ):
+            deployed = {
+                (kind, name): ref.digest for kind, name, ref in handle.deployment.adapters.items()
+            }
+            if all(deployed.get((kind, name)) == ref.digest for kind, name, ref in wanted.items()):
                 return handle.model
         return await self._pinned.get(wanted)
 
 
-def _not_served(index: int, label: str, served: Mapping[str, AdapterRef]) -> InvalidArgumentError:
-    known = ", ".join(sorted(served)[:50])
-    return invalid_field(
-        f"labels[{index}]",
-        f"{label[:100]!r} is not served; there are: {known}.",
-        reason=Reason.LABEL_UNKNOWN,
+def _wanted(command: PredictCommand, served: AdapterSet) -> AdapterSet:
+    """Return the adapters that a request needs.
+
+    Raises:
+        InvalidArgumentError: LABEL_UNKNOWN: a label or control is not served.
+        FailedPreconditionError: NOTHING_DEPLOYED: statuses of given spans are wanted, and no
+            assertion model is deployed.
+    """
+    labels = _chosen("labels", command.labels or list(served.labels), served.labels)
+    named = command.controls or ([] if command.labels else list(served.controls))
+    controls = _chosen("controls", named, served.controls)
+    if command.given and served.assertion is None:
+        raise FailedPreconditionError(
+            Reason.NOTHING_DEPLOYED,
+            f"projects/{command.project} serves no assertion model: deploy one, or leave "
+            "given_spans empty.",
+            metadata={"project": f"projects/{command.project}"},
+        )
+    judges = command.given or (labels and not command.wish.tokens)
+    return AdapterSet(
+        labels=labels, controls=controls, assertion=served.assertion if judges else None
     )
+
+
+def _chosen(
+    field: str, names: Sequence[str], served: Mapping[str, AdapterRef]
+) -> dict[str, AdapterRef]:
+    for index, name in enumerate(names):
+        if name not in served:
+            known = ", ".join(sorted(served)[:50]) or "none"
+            raise invalid_field(
+                f"{field}[{index}]",
+                f"{name[:100]!r} is not served; there are: {known}.",
+                reason=Reason.LABEL_UNKNOWN,
+            )
+    return {name: served[name] for name in names}
