@@ -58,7 +58,7 @@ def test_public_names_are_pinned() -> None:
         "Unavailable",
         "Unimplemented",
     }
-    assert len(types.__all__) == len(set(types.__all__)) == 85
+    assert len(types.__all__) == len(set(types.__all__)) == 98
     assert all(hasattr(types, name) for name in types.__all__)
     assert (SDK / "py.typed").exists()
 
@@ -86,6 +86,8 @@ CALLS = [
     "delete_task",
     "deploy",
     "diff_snapshots",
+    "download_training_logs",
+    "download_training_report",
     "export",
     "export_snapshot",
     "get_caller",
@@ -99,6 +101,7 @@ CALLS = [
     "get_snapshot",
     "get_task",
     "get_training_job",
+    "get_training_report",
     "health",
     "import_file",
     "list_access_tokens",
@@ -111,6 +114,7 @@ CALLS = [
     "list_preannotation_jobs",
     "list_predictions",
     "list_projects",
+    "list_resources",
     "list_revisions",
     "list_rule_sets",
     "list_snapshots",
@@ -201,6 +205,7 @@ def test_the_sdk_imports_no_service_and_no_heavy_package() -> None:
             training_job_pb2.TrainingFailureReason,
             "TRAINING_FAILURE_REASON_",
         ),
+        (types.TrainingSource, training_job_pb2.TrainingSource, "TRAINING_SOURCE_"),
         (types.ModelVersionState, model_version_pb2.ModelVersionState, "MODEL_VERSION_STATE_"),
         (types.DeploymentAction, deployment_pb2.DeploymentAction, "DEPLOYMENT_ACTION_"),
         (types.Granularity, predict_pb2.Granularity, "GRANULARITY_"),

@@ -10,6 +10,7 @@ from spanloop._async.annotation import AnnotationCalls
 from spanloop._async.data import DataCalls
 from spanloop._async.inference import InferenceCalls
 from spanloop._async.registry import RegistryCalls
+from spanloop._async.reports import ReportCalls
 from spanloop._async.selection import SelectionCalls
 from spanloop._async.team import TeamCalls
 from spanloop._async.tools import ToolCalls
@@ -25,6 +26,7 @@ class AsyncClient(
     TeamCalls,
     ToolCalls,
     TrainingCalls,
+    ReportCalls,
     RegistryCalls,
     InferenceCalls,
 ):

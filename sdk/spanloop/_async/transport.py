@@ -26,7 +26,11 @@ from spanloop.annotation.v1.rule_service_pb2_grpc import RuleServiceStub as Rule
 from spanloop.errors import SpanloopError
 from spanloop.inference.v1.inference_service_pb2_grpc import InferenceServiceStub as InferenceStub
 from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceStub as RegistryStub
+from spanloop.trainer.v1.resource_service_pb2_grpc import ResourceServiceStub as ResourceStub
 from spanloop.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub as TrainerStub
+from spanloop.trainer.v1.training_report_service_pb2_grpc import (
+    TrainingReportServiceStub as ReportStub,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,12 +42,16 @@ if TYPE_CHECKING:
     from spanloop.annotation.v1.rule_service_pb2_grpc import RuleServiceAsyncStub
     from spanloop.inference.v1.inference_service_pb2_grpc import InferenceServiceAsyncStub
     from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
+    from spanloop.trainer.v1.resource_service_pb2_grpc import ResourceServiceAsyncStub
     from spanloop.trainer.v1.trainer_service_pb2_grpc import TrainerServiceAsyncStub
+    from spanloop.trainer.v1.training_report_service_pb2_grpc import (
+        TrainingReportServiceAsyncStub,
+    )
 
 
 _STUBS = (
     *("annotation", "labeling", "members", "history", "agreement", "rules"),
-    *("trainer", "registry", "inference"),
+    *("trainer", "reports", "resources", "registry", "inference"),
 )
 
 
@@ -108,6 +116,8 @@ class AsyncTransport:
         self.agreement: AgreementServiceAsyncStub
         self.rules: RuleServiceAsyncStub
         self.trainer: TrainerServiceAsyncStub
+        self.reports: TrainingReportServiceAsyncStub
+        self.resources: ResourceServiceAsyncStub
         self.registry: RegistryServiceAsyncStub
         self.inference: InferenceServiceAsyncStub
 
@@ -128,6 +138,10 @@ class AsyncTransport:
                 self.rules = RuleStub(self.channel("annotation"))
             case "trainer":
                 self.trainer = TrainerStub(self.channel(name))
+            case "reports":
+                self.reports = ReportStub(self.channel("trainer"))
+            case "resources":
+                self.resources = ResourceStub(self.channel("trainer"))
             case "registry":
                 self.registry = RegistryStub(self.channel(name))
             case "inference":

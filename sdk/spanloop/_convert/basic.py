@@ -104,16 +104,18 @@ def scored_to(spans: Iterable[text.ScoredSpan]) -> list[text_pb2.ScoredSpan]:
 def evaluation_from(report: evaluation_pb2.EvaluationReport) -> text.EvaluationReport:
     """Return an evaluation report."""
     return text.EvaluationReport(
-        splits=tuple(
-            text.SplitEvaluation(
-                split=split_from(entry.split),
-                labels={label: _metrics(found) for label, found in sorted(entry.labels.items())},
-                micro=_metrics(entry.micro),
-                macro=_metrics(entry.macro),
-                texts=entry.texts,
-            )
-            for entry in report.splits
-        )
+        splits=tuple(split_evaluation_from(entry) for entry in report.splits)
+    )
+
+
+def split_evaluation_from(entry: evaluation_pb2.SplitEvaluation) -> text.SplitEvaluation:
+    """Return the evaluation on one split."""
+    return text.SplitEvaluation(
+        split=split_from(entry.split),
+        labels={label: _metrics(found) for label, found in sorted(entry.labels.items())},
+        micro=_metrics(entry.micro),
+        macro=_metrics(entry.macro),
+        texts=entry.texts,
     )
 
 

@@ -31,7 +31,7 @@ def job(message: pb.TrainingJob) -> types.TrainingJob:
             epoch=message.progress.epoch,
             epochs=message.progress.epochs,
         ),
-        epochs=tuple(_epoch(entry) for entry in message.epochs),
+        epochs=tuple(epoch(entry) for entry in message.epochs),
         evaluation=(
             basic.evaluation_from(message.evaluation) if message.HasField("evaluation") else None
         ),
@@ -44,6 +44,16 @@ def job(message: pb.TrainingJob) -> types.TrainingJob:
         create_time=basic.time_from(message.create_time, message.HasField("create_time")),
         start_time=basic.time_from(message.start_time, message.HasField("start_time")),
         end_time=basic.time_from(message.end_time, message.HasField("end_time")),
+        engine=message.engine,
+        control=message.control,
+        resources=resources(message.resources),
+        waiting_reason=message.waiting_reason,
+        source=basic.enum_from(
+            types.TrainingSource, pb.TrainingSource, "TRAINING_SOURCE_", message.source
+        ),
+        group=message.group,
+        deployment=_deployment(message.deployment) if message.HasField("deployment") else None,
+        example_counts=dict(message.example_counts),
     )
 
 
@@ -63,6 +73,23 @@ def parameters_to(parameters: types.TrainingParameters | None) -> pb.TrainingPar
     return pb.TrainingParameters(**{key: v for key, v in given.items() if v is not None})
 
 
+def resources(message: pb.TrainingResources) -> types.TrainingResources:
+    """Return resources."""
+    return types.TrainingResources(
+        cpu=message.cpu, gpu=message.gpu, memory_bytes=message.memory_bytes
+    )
+
+
+def resources_to(resources: types.TrainingResources | None) -> pb.TrainingResources:
+    """Return resources as a message; None is the engine's default."""
+    return pb.TrainingResources(**asdict(resources)) if resources else pb.TrainingResources()
+
+
+def source_to(source: types.TrainingSource | str | None) -> str:
+    """Return a source as its wire name; None: any."""
+    return f"TRAINING_SOURCE_{types.TrainingSource(source or 'unspecified').name}"
+
+
 def states_to(states: Iterable[types.TrainingJobState | str]) -> list[str]:
     """Return job states as wire names."""
     return [f"TRAINING_JOB_STATE_{types.TrainingJobState(state).name}" for state in states]
@@ -74,13 +101,22 @@ def _parameters(message: pb.TrainingParameters) -> types.TrainingParameters:
     )
 
 
-def _epoch(message: pb.EpochMetrics) -> types.EpochMetrics:
+def epoch(message: pb.EpochMetrics) -> types.EpochMetrics:
+    """Return the figures of a pass."""
     return types.EpochMetrics(
         epoch=message.epoch,
         loss=message.loss,
         dev_micro_f1=message.dev_micro_f1,
         dev_f1=dict(message.dev_f1),
         seconds=message.seconds,
+    )
+
+
+def _deployment(message: pb.DeploymentOutcome) -> types.DeploymentOutcome:
+    return types.DeploymentOutcome(
+        deployed=message.deployed,
+        deployment_revision=message.deployment_revision,
+        message=message.message,
     )
 
 

@@ -11,6 +11,7 @@ from spanloop._sync.annotation import AnnotationCalls
 from spanloop._sync.data import DataCalls
 from spanloop._sync.inference import InferenceCalls
 from spanloop._sync.registry import RegistryCalls
+from spanloop._sync.reports import ReportCalls
 from spanloop._sync.selection import SelectionCalls
 from spanloop._sync.team import TeamCalls
 from spanloop._sync.tools import ToolCalls
@@ -25,6 +26,7 @@ class Client(
     TeamCalls,
     ToolCalls,
     TrainingCalls,
+    ReportCalls,
     RegistryCalls,
     InferenceCalls,
 ):

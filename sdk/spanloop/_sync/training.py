@@ -27,6 +27,7 @@ class TrainingCalls:
         base_model_version: str | Named = "",
         parameters: types.TrainingParameters | None = None,
         trunk_source: str = "",
+        resources: types.TrainingResources | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> types.TrainingJob:
@@ -39,6 +40,8 @@ class TrainingCalls:
             base_model_version: Version whose adapters are kept for labels not trained here.
             parameters: How to train; None leaves everything to the service.
             trunk_source: The trunk; empty: the service's default.
+            resources: What it takes of a worker; None: the engine's default. With `gpu=1` it trains
+                on a GPU.
             request_id: Identifies the request; minted when None.
             timeout: Seconds.
         """
@@ -52,6 +55,7 @@ class TrainingCalls:
                 base_model_version=child_name(parent, "modelVersions", base) if base else "",
                 parameters=convert.parameters_to(parameters),
                 trunk_source=trunk_source,
+                resources=convert.resources_to(resources),
             ),
             request_id=request_id or uuid4().hex,
         )
@@ -76,13 +80,23 @@ class TrainingCalls:
         project: str | Named = "-",
         *,
         states: Iterable[types.TrainingJobState | str] = (),
+        source: types.TrainingSource | str | None = None,
         timeout: float | None = None,
     ) -> Iterator[types.TrainingJob]:
-        """Iterate over the training jobs of a project, newest first; `-` means all projects."""
+        """Iterate over the training jobs of a project, newest first; `-` means all projects.
+
+        Args:
+            project: Id or name.
+            states: Only jobs in one of these.
+            source: Only jobs that callers made (`manual`), or active learning.
+            timeout: Seconds for each page.
+        """
         return self._transport.pages(
             self._transport.trainer.ListTrainingJobs,
             pb.ListTrainingJobsRequest(
-                parent=project_name(project), states=convert.states_to(states)
+                parent=project_name(project),
+                states=convert.states_to(states),
+                source=convert.source_to(source),
             ),
             lambda page: map(convert.job, page.training_jobs),
             timeout,

@@ -25,7 +25,11 @@ from spanloop.annotation.v1.rule_service_pb2_grpc import RuleServiceStub as Rule
 from spanloop.errors import SpanloopError
 from spanloop.inference.v1.inference_service_pb2_grpc import InferenceServiceStub as InferenceStub
 from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceStub as RegistryStub
+from spanloop.trainer.v1.resource_service_pb2_grpc import ResourceServiceStub as ResourceStub
 from spanloop.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub as TrainerStub
+from spanloop.trainer.v1.training_report_service_pb2_grpc import (
+    TrainingReportServiceStub as ReportStub,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,12 +41,16 @@ if TYPE_CHECKING:
     from spanloop.annotation.v1.rule_service_pb2_grpc import RuleServiceStub
     from spanloop.inference.v1.inference_service_pb2_grpc import InferenceServiceStub
     from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
+    from spanloop.trainer.v1.resource_service_pb2_grpc import ResourceServiceStub
     from spanloop.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub
+    from spanloop.trainer.v1.training_report_service_pb2_grpc import (
+        TrainingReportServiceStub,
+    )
 
 
 _STUBS = (
     *("annotation", "labeling", "members", "history", "agreement", "rules"),
-    *("trainer", "registry", "inference"),
+    *("trainer", "reports", "resources", "registry", "inference"),
 )
 
 
@@ -107,6 +115,8 @@ class Transport:
         self.agreement: AgreementServiceStub
         self.rules: RuleServiceStub
         self.trainer: TrainerServiceStub
+        self.reports: TrainingReportServiceStub
+        self.resources: ResourceServiceStub
         self.registry: RegistryServiceStub
         self.inference: InferenceServiceStub
 
@@ -127,6 +137,10 @@ class Transport:
                 self.rules = RuleStub(self.channel("annotation"))
             case "trainer":
                 self.trainer = TrainerStub(self.channel(name))
+            case "reports":
+                self.reports = ReportStub(self.channel("trainer"))
+            case "resources":
+                self.resources = ResourceStub(self.channel("trainer"))
             case "registry":
                 self.registry = RegistryStub(self.channel(name))
             case "inference":

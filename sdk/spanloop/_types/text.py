@@ -22,6 +22,8 @@ class ModelType(Choice):
 
     UNSPECIFIED = "unspecified"
     NER = "ner"
+    CLASSIFICATION = "classification"
+    ASSERTION = "assertion"
 
 
 class OffsetEncoding(Choice):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from spanloop._types.choice import Choice
@@ -40,6 +40,35 @@ class TrainingFailureReason(Choice):
     TRUNK_UNAVAILABLE = "trunk_unavailable"
     PEER_FAILED = "peer_failed"
     INTERNAL = "internal"
+    TOO_FEW_COMPLETIONS = "too_few_completions"
+    CONTRADICTORY_ANNOTATIONS = "contradictory_annotations"
+    SCRIPT_FAILED = "script_failed"
+
+
+class TrainingSource(Choice):
+    """What made a training job."""
+
+    UNSPECIFIED = "unspecified"
+    MANUAL = "manual"
+    ACTIVE_LEARNING = "active_learning"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingResources:
+    """What a job takes of a worker, or what a worker has; of a job 0 is the engine's default."""
+
+    cpu: int = 0
+    gpu: int = 0
+    memory_bytes: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentOutcome:
+    """What became of deploying after training, and why."""
+
+    deployed: bool
+    deployment_revision: int = 0
+    message: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +146,9 @@ class TrainingTimings:
 class TrainingJob:
     """One training run: a snapshot in, a model version out.
 
-    `evaluation` is there once evaluated, `model_version` once DONE, `failure` when FAILED.
+    `evaluation` is there once evaluated, `model_version` once DONE, `failure` when FAILED,
+    `waiting_reason` when it is WAITING and could not be taken so far, `deployment` once deploying
+    was decided.
     """
 
     name: str
@@ -142,6 +173,14 @@ class TrainingJob:
     create_time: datetime | None
     start_time: datetime | None
     end_time: datetime | None
+    engine: str = ""
+    control: str = ""
+    resources: TrainingResources = TrainingResources()
+    waiting_reason: str = ""
+    source: TrainingSource = TrainingSource.UNSPECIFIED
+    group: str = ""
+    deployment: DeploymentOutcome | None = None
+    example_counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from spanloop.cli._choices import one_of
 from spanloop.cli._groups import ListsByDefault
 from spanloop.cli._output import note, out, print_json, print_table
 from spanloop.cli._session import AsJson, Context, job_name, session_of
 from spanloop.cli._train import show_job
-from spanloop.types import PreannotationJob, TrainingLogLine
+from spanloop.types import PreannotationJob, TrainingLogLine, TrainingSource
 
 app = typer.Typer(
     cls=ListsByDefault, no_args_is_help=True, help="Training and pre-annotation jobs."
@@ -32,6 +33,10 @@ def list_(
     preannotation: Annotated[
         bool, typer.Option("--preannotation", help="Pre-annotation jobs instead.")
     ] = False,
+    source: Annotated[
+        TrainingSource | None,
+        one_of(TrainingSource, "--source", help="Only training jobs that this made."),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 50,
     as_json: AsJson = False,
 ) -> None:
@@ -40,7 +45,7 @@ def list_(
         if preannotation:
             runs = list(islice(client.list_preannotation_jobs(project), limit))
         else:
-            jobs = list(islice(client.list_training_jobs(project), limit))
+            jobs = list(islice(client.list_training_jobs(project, source=source), limit))
     if as_json:
         print_json(runs if preannotation else jobs)
     elif preannotation:
@@ -60,12 +65,13 @@ def list_(
         )
     else:
         print_table(
-            ["job", "state", "#progress", "model version", "created"],
+            ["job", "state", "#progress", "source", "model version", "created"],
             (
                 (
                     job.name,
                     job.state.value,
                     f"{job.progress.fraction:.0%}",
+                    job.source.value,
                     job.model_version.rpartition("/")[2],
                     job.create_time,
                 )

@@ -17,6 +17,7 @@ from spanloop.types import (
     TrainingJob,
     TrainingJobState,
     TrainingParameters,
+    TrainingResources,
 )
 
 
@@ -52,6 +53,8 @@ def train(
             "text has a split, else these."
         ),
     ] = "",
+    gpu: Annotated[bool, typer.Option("--gpu", help="Train on a GPU.")] = False,
+    cpu: Annotated[int, typer.Option(min=0, help="Processor slots; 0: the engine's default.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Take a snapshot of the submitted completions and train adapters from it.
@@ -79,6 +82,7 @@ def train(
                 max_length=max_length,
             ),
             trunk_source=trunk,
+            resources=TrainingResources(cpu=cpu, gpu=int(gpu)),
         )
         note(f"Job {job.name}.")
         if watch:
@@ -115,8 +119,11 @@ def show_job(job: TrainingJob, project: str = "PROJECT") -> None:
     rows: list[tuple[str, object]] = [
         ("job", job.name),
         ("state", job.state.value + (" (cancelling)" if job.cancel_requested else "")),
+        ("waits because", job.waiting_reason),
         ("progress", f"{job.progress.fraction:.0%} {job.progress.phase}"),
         ("attempt", job.attempt),
+        ("source", job.source.value),
+        ("group", job.group),
         ("snapshot", job.snapshot),
         ("labels", ", ".join(job.labels) or "all"),
         ("model version", job.model_version),
@@ -126,6 +133,8 @@ def show_job(job: TrainingJob, project: str = "PROJECT") -> None:
         ("training seconds", job.timings.training_seconds),
         ("activation seconds", job.timings.activation_seconds),
     ]
+    if job.deployment is not None:
+        rows.append(("deployment", job.deployment.message or job.deployment.deployed))
     if job.failure is not None:
         rows.append(("failure", f"{job.failure.reason.name}: {job.failure.message}"))
     print_table(["", ""], ((key, value) for key, value in rows if value not in (None, "")))
