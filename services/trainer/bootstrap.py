@@ -19,7 +19,7 @@ from services.trainer.attempt import AttemptParts
 from services.trainer.config import TrainerSettings
 from services.trainer.documents import COLLECTIONS
 from services.trainer.handlers import TrainerHandlers
-from services.trainer.housekeeping import job_folders, tidy_cache, tidy_jobs
+from services.trainer.housekeeping import job_folders, tidy_jobs
 from services.trainer.identity import Identity, worker_identity
 from services.trainer.job_log import JobLog
 from services.trainer.job_queue import JobQueue
@@ -115,7 +115,6 @@ async def build(
             poll_seconds=settings.poll_seconds,
             after_attempt=tidy,
         )
-        tidy.pool = pool
         # Children are ended before the store is closed, also when the server failed to start.
         stack.push_async_callback(pool.drain)
         handlers = TrainerHandlers(
@@ -159,12 +158,11 @@ async def build(
 
 
 class _Tidying:
-    """Bounds the disk use whenever an attempt has ended."""
+    """Removes working directories that are no longer needed, whenever an attempt has ended."""
 
     def __init__(self, settings: TrainerSettings, repository: JobRepository) -> None:
         self._settings = settings
         self._repository = repository
-        self.pool: WorkerPool | None = None
 
     async def __call__(self) -> None:
         settings = self._settings
@@ -173,8 +171,6 @@ class _Tidying:
         await asyncio.to_thread(
             tidy_jobs, settings.jobs_dir, states, kept_failed=settings.kept_failed_jobs
         )
-        if self.pool is None or not self.pool.busy:
-            await asyncio.to_thread(tidy_cache, settings.cache_dir, settings.cache_max_bytes)
 
 
 def _reconciler(
@@ -202,6 +198,7 @@ def _work_settings(settings: TrainerSettings, child_command: Sequence[str]) -> W
         # Absolute: the child must find them wherever it runs.
         jobs_dir=settings.jobs_dir.absolute(),
         cache_dir=settings.cache_dir.absolute(),
+        activation_cache_bytes=settings.activation_cache_bytes,
         trunks_dir=settings.trunks_dir.absolute(),
         threads=settings.threads,
         providers=settings.providers,

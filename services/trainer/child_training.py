@@ -82,6 +82,8 @@ def train(spec: JobSpec, send: Send, should_stop: Callable[[], bool]) -> bool:
         raise JobFailedError(FailureReason.INVALID_PARAMETERS, str(error)) from error
     except interface.NoTrainingDataError as error:
         raise JobFailedError(FailureReason.NO_TRAINING_DATA, str(error)) from error
+    except interface.NoRoomError as error:
+        raise JobFailedError(FailureReason.INTERNAL, str(error)) from error
     except interface.EngineError as error:
         raise JobFailedError(FailureReason.INVALID_PARAMETERS, str(error)) from error
     for note in result.notes:
@@ -143,6 +145,7 @@ def _request(spec: JobSpec, folder: JobFolder, trunk: Path) -> interface.TrainRe
         trunk_folder=trunk,
         work_dir=folder.run_path,
         cache_dir=Path(spec.cache_folder),
+        cache_bytes=spec.cache_bytes,
         params=_params(spec.parameters, manifest.max_length),
         lineage=spec.lineage,
         threads=spec.threads,

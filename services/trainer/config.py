@@ -59,10 +59,11 @@ class TrainerSettings(ServiceSettings):
     kept_failed_jobs: int = Field(
         10, ge=0, description="Working directories of failed jobs that are kept for inspection."
     )
-    cache_max_bytes: int = Field(
-        20 * 1024**3,
+    activation_cache_bytes: int = Field(
+        8 * 1024**3,
         ge=0,
-        description="Most bytes of cached trunk activations; the least recently used go first.",
+        description="Most bytes of cached trunk activations; the least recently used go first. "
+        "What a training needs beyond it lies in the job's folder while it runs.",
     )
 
     @property

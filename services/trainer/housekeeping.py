@@ -1,4 +1,4 @@
-"""Keeps the trainer's disk use bounded: working directories and cached activations."""
+"""Removes working directories of jobs that are no longer needed."""
 
 from __future__ import annotations
 
@@ -50,37 +50,6 @@ def tidy_jobs(jobs_dir: Path, states: Mapping[str, JobState], *, kept_failed: in
             continue
     for job_id in superfluous(folders, states, kept_failed=kept_failed):
         _remove(jobs_dir / job_id)
-
-
-def tidy_cache(cache_dir: Path, max_bytes: int) -> None:
-    """Remove the least recently used entries until the rest fits into `max_bytes`.
-
-    Call it while nobody reads the cache.
-    """
-    if not cache_dir.is_dir():
-        return
-    entries = sorted(((*_use_of(entry), entry) for entry in cache_dir.iterdir()), reverse=True)
-    total = 0
-    for _, size, entry in entries:
-        total += size
-        if total > max_bytes:
-            _log.info("cache_entry_removed", entry=entry.name, bytes=size)
-            _remove(entry)
-
-
-def _use_of(entry: Path) -> tuple[float, int]:
-    """Return when an entry was used last, and its size on disk in bytes."""
-    used, size = 0.0, 0
-    for path in (entry, *entry.rglob("*")):
-        try:
-            status = path.lstat()
-        except FileNotFoundError:
-            continue
-        if not path.is_dir():
-            # Reading a folder to measure it would count as a use of the folder.
-            used = max(used, status.st_atime, status.st_mtime)
-            size += status.st_size
-    return used, size
 
 
 def _remove(path: Path) -> None:

@@ -52,6 +52,7 @@ class JobSpec:
         job: The job's name, for messages.
         folder: The job's own folder.
         cache_folder: Activations, shared between jobs.
+        cache_bytes: Most bytes of activations.
         trunks_folder: Exported trunks by digest, shared between jobs.
         trunk_folder: The exported trunk to use; empty: export `trunk_source` into `trunks_folder`.
         trunk_source: Where the trunk comes from.
@@ -71,6 +72,7 @@ class JobSpec:
     job: str
     folder: str
     cache_folder: str
+    cache_bytes: int
     trunks_folder: str
     trunk_folder: str = ""
     trunk_source: str

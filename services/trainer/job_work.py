@@ -44,6 +44,7 @@ class WorkSettings:
     child_command: Sequence[str]
     jobs_dir: Path
     cache_dir: Path
+    activation_cache_bytes: int
     trunks_dir: Path
     threads: int
     providers: str
@@ -167,6 +168,7 @@ class JobWork:
             job=job.name,
             folder=str(self._folder.path),
             cache_folder=str(settings.cache_dir),
+            cache_bytes=settings.activation_cache_bytes,
             trunks_folder=str(settings.trunks_dir),
             trunk_folder="" if trunk is None else str(trunk),
             trunk_source=job.trunk_source,
@@ -184,8 +186,7 @@ class JobWork:
             threads=settings.threads,
             providers=settings.providers,
         )
-        for folder in (settings.cache_dir, settings.trunks_dir):
-            folder.mkdir(parents=True, exist_ok=True)
+        settings.trunks_dir.mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(self._folder.write_spec, spec)
 
     async def _fetch_examples(self, snapshot: Snapshot) -> Mapping[str, int]:

@@ -42,11 +42,6 @@ class WorkerPool:
         self._running: dict[str, Attempt] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
-    @property
-    def busy(self) -> bool:
-        """Whether an attempt is under way."""
-        return bool(self._running)
-
     async def run(self) -> None:
         """Work until drained. Being cancelled starts the drain, and does not cut attempts off."""
         if self._stopping:

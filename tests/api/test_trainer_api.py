@@ -10,6 +10,7 @@ import grpc
 import pytest
 
 from services.common.errors import Reason
+from services.trainer.job_files import read_spec
 from spanloop.registry.v1.model_version_pb2 import ModelVersionState
 from spanloop.trainer.v1 import trainer_service_pb2 as pb
 from spanloop.trainer.v1.training_job_pb2 import (
@@ -255,7 +256,8 @@ async def test_lists_are_paged_and_filtered(loop: Loop, idle: TrainerClient) -> 
 
 async def test_watching_goes_on_behind_its_token(loop: Loop) -> None:
     snapshot = await loop.snapshot()
-    async with loop.trainer(watch_heartbeat_seconds=0.2) as (client, _):
+    fields = {"watch_heartbeat_seconds": 0.2, "activation_cache_bytes": 12_345}
+    async with loop.trainer(**fields) as (client, _):
         loop.control_child(hold=2)
         name = (await client.create(snapshot)).name
         seen: list[pb.WatchTrainingJobResponse] = []
@@ -266,6 +268,8 @@ async def test_watching_goes_on_behind_its_token(loop: Loop) -> None:
             if message.WhichOneof("payload") == "heartbeat" and "epoch 2" in lines:
                 break
         call.cancel()
+        (spec,) = (loop.data / "trainer" / "jobs").glob("*/spec.json")
+        assert read_spec(spec).cache_bytes == 12_345
         loop.control_child(hold=None)
         rest = await client.watch(name, seen[-1].resume_token)
         whole = await client.watch(name)

@@ -145,6 +145,41 @@ def test_equal_runs_give_equal_digests(
     assert other.adapters["PARTY"].weights != again.adapters["PARTY"].weights
 
 
+def test_the_cache_never_changes_an_adapter(
+    trained: tuple[TrainResult, list[TrainEvent]], trunk_folder: Path, tmp_path: Path
+) -> None:
+    cold, _ = trained
+    # Half of the texts are there from another job, in other company; then all; then none fit.
+    half = request(trunk_folder, tmp_path, train=examples(60, 1)[::2], dev=[], work_dir=tmp_path)
+    run(dataclasses.replace(half, labels=["PLACE"], params=dataclasses.replace(PARAMS, epochs=1)))
+    for name, changes in {
+        "partly": {},
+        "warm": {},
+        "bounded": {"cache_bytes": 20_000},
+        "none": {"cache_bytes": 0},
+    }.items():
+        result, events = run(request(trunk_folder, tmp_path, work_dir=tmp_path / name, **changes))
+        assert result.adapters == cold.adapters, name
+        (line,) = (e.message for e in events if e.message.startswith("train: 540 words, "))
+        cached = int(line.split()[3])
+        assert {"partly": 100 < cached < 530, "warm": cached == 540}.get(name, cached < 540), line
+        kept = any("kept for this job only" in note for note in result.notes)
+        assert kept == bool(changes)
+
+
+def test_a_damaged_cache_is_said_and_changes_nothing(
+    trained: tuple[TrainResult, list[TrainEvent]], trunk_folder: Path, tmp_path: Path
+) -> None:
+    wanted = request(trunk_folder, tmp_path)
+    run(dataclasses.replace(wanted, params=dataclasses.replace(PARAMS, epochs=1)))
+    for path in Path(wanted.cache_dir).glob("*/*.rows"):
+        with path.open("r+b") as file:
+            file.write(bytes(100))
+    result, events = run(dataclasses.replace(wanted, work_dir=tmp_path / "again"))
+    assert result.adapters == trained[0].adapters
+    assert any("damaged entries were computed again" in event.message for event in events)
+
+
 @pytest.mark.parametrize("stops_in", [1, 3, 6])
 def test_a_stopped_run_resumes_to_the_same_result(
     trained: tuple[TrainResult, list[TrainEvent]],

@@ -19,14 +19,18 @@ from services.common.errors import (
     UnavailableError,
 )
 from services.common.ids import CountingIds
+from services.trainer import child_training
 from services.trainer.child_process import ChildDiedError, child_environment, count_oom_kills
 from services.trainer.domain import FailureReason, JobFailedError, Parameters, Timings
-from services.trainer.housekeeping import superfluous, tidy_cache, tidy_jobs
+from services.trainer.engines import interface
+from services.trainer.housekeeping import superfluous, tidy_jobs
 from services.trainer.identity import worker_identity
+from services.trainer.job_files import JobFolder, JobSpec
 from services.trainer.job_state import JobState
 from services.trainer.ports import Snapshot
 from services.trainer.retrying import PeerCalls
 from services.trainer.validation import PARAMETERS, check_parameters, example_warnings
+from tests.unit.tiny_trunk import write_trunk
 
 
 def test_the_server_imports_neither_torch_nor_the_runtime() -> None:
@@ -169,19 +173,6 @@ def test_folders_of_ended_jobs_go(tmp_path: Path) -> None:
     tidy_jobs(tmp_path / "none", {}, kept_failed=1)
 
 
-def test_the_cache_keeps_what_was_used_last(tmp_path: Path) -> None:
-    for index, name in enumerate(["old", "new", "newer"]):
-        entry = tmp_path / name
-        entry.mkdir()
-        (entry / "states.npy").write_bytes(b"x" * 1000)
-        os.utime(entry / "states.npy", (index, index))
-    tidy_cache(tmp_path, 2000)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "newer"]
-    tidy_cache(tmp_path, 0)
-    assert list(tmp_path.iterdir()) == []
-    tidy_cache(tmp_path / "none", 0)
-
-
 def test_a_data_directory_has_one_lasting_worker(tmp_path: Path) -> None:
     ids = CountingIds()
     with worker_identity(tmp_path, ids) as first:
@@ -231,3 +222,34 @@ async def test_absent_peers_are_waited_for(
         await peer("Asking", call)
     assert caught.value.failure.reason is FailureReason(outcome)
     assert notes == []
+
+
+def test_the_child_takes_the_bound_and_tells_a_full_disk_from_wrong_parameters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trunk = tmp_path / "trunk"
+    write_trunk(trunk)
+    folder = JobFolder(tmp_path / "job")
+    folder.create()
+    folder.write_examples([])
+    asked: list[interface.TrainRequest] = []
+
+    def full(request: interface.TrainRequest, *_: object) -> interface.TrainResult:
+        asked.append(request)
+        raise interface.NoRoomError("free space on the trainer's disk")
+
+    monkeypatch.setattr(child_training.ladder_engine, "train", full)
+    spec = JobSpec(
+        job="j",
+        folder=str(folder.path),
+        cache_folder=str(tmp_path / "cache"),
+        cache_bytes=7,
+        trunks_folder="",
+        trunk_folder=str(trunk),
+        trunk_source="s",
+        labels=("X",),
+    )
+    with pytest.raises(JobFailedError, match="free space") as raised:
+        child_training.train(spec, lambda kind, **fields: None, lambda: False)
+    assert raised.value.failure.reason is FailureReason.INTERNAL
+    assert (asked[0].cache_dir, asked[0].cache_bytes) == (tmp_path / "cache", 7)

@@ -120,6 +120,7 @@ def test_files_come_back_as_written(tmp_path: Path) -> None:
         job="j",
         folder=str(folder.path),
         cache_folder="c",
+        cache_bytes=1,
         trunks_folder="t",
         trunk_source="s",
         labels=("X",),

@@ -135,10 +135,15 @@ class WordStateReader:
             for encoded in self.trunk.tokenizer.encode_many(texts)
         ]
 
-    def read(self, segments: Sequence[Segment]) -> list[WordInputs]:
+    def read(self, segments: Sequence[Segment], *, independent: bool = False) -> list[WordInputs]:
         """Return what the bank reads, for each segment.
 
         All results are held in memory: bound the words of one call.
+
+        Args:
+            segments: What to read.
+            independent: Whether a segment's states must be the same to the last bit whatever it is
+                read with: windows share a run only where that changes nothing.
         """
         manifest = self.trunk.manifest
         results = []
@@ -155,7 +160,7 @@ class WordStateReader:
             )
             jobs.extend(_jobs(index, segment.text.windows, pieces))
         jobs.sort(key=lambda job: job.window.end - job.window.start)
-        for batch in self._batches(jobs):
+        for batch in self._batches(jobs, independent=independent):
             taps = self._run(segments, batch)
             for row, job in enumerate(batch):
                 # A word's first and last piece may lie in different windows: halves add up.
@@ -164,15 +169,19 @@ class WordStateReader:
                     target[:, words] += 0.5 * taps[:, row, positions]
         return results
 
-    def _batches(self, jobs: list[_Job]) -> Iterator[list[_Job]]:
+    def _batches(self, jobs: list[_Job], *, independent: bool) -> Iterator[list[_Job]]:
         special = self.trunk.tokenizer.special_count
         batch: list[_Job] = []
+        before = 0
         for job in jobs:
             length = job.window.end - job.window.start + special
-            if batch and length * (len(batch) + 1) > self._batch_tokens:
+            # Padding may change how a sum is grouped, and so its last bit.
+            apart = independent and (length != before or not self.trunk.ignores_company)
+            if batch and (apart or length * (len(batch) + 1) > self._batch_tokens):
                 yield batch
                 batch = []
             batch.append(job)
+            before = length
         if batch:
             yield batch
 

@@ -13,6 +13,7 @@ from services.common.modeling.states import PreparedText
 from services.trainer.engines.activations import Activations
 from services.trainer.engines.alignment import AlignmentNotes, tag_words
 from services.trainer.engines.interface import Example
+from services.trainer.engines.state_rows import StateRows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +23,7 @@ class Split:
     Attributes:
         examples: The texts with their gold spans.
         texts: The same, prepared for the trunk.
-        states: float16 [words, taps, hidden_size].
+        states: float16 [words, taps, hidden_size], on disk.
         features: float32 [words, features].
         present: Whether the trunk saw the word, bool [words].
         tags: B/I/O per label, int8 [labels, words].
@@ -31,7 +32,7 @@ class Split:
 
     examples: Sequence[Example]
     texts: Sequence[PreparedText]
-    states: NDArray[np.float16]
+    states: StateRows
     features: NDArray[np.float32]
     present: NDArray[np.bool_]
     tags: NDArray[np.int8]
@@ -43,14 +44,14 @@ class Split:
         return int(self.offsets[-1])
 
     def subset(self, indices: Sequence[int]) -> Split:
-        """Return a split of some of the texts; copies their rows."""
+        """Return a split of some of the texts; copies all of their rows but the states."""
         stretches = [np.arange(self.offsets[i], self.offsets[i + 1]) for i in indices]
         rows = np.hstack(stretches) if stretches else np.empty(0, dtype=np.int64)
         lengths = [int(self.offsets[i + 1] - self.offsets[i]) for i in indices]
         return Split(
             examples=[self.examples[i] for i in indices],
             texts=[self.texts[i] for i in indices],
-            states=self.states[rows],
+            states=self.states.take(rows),
             features=self.features[rows],
             present=self.present[rows],
             tags=self.tags[:, rows],

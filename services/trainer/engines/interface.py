@@ -31,6 +31,10 @@ class NoTrainingDataError(EngineError):
     """The training split has no text with a word, or there are no labels."""
 
 
+class NoRoomError(EngineError):
+    """The disk has no room for what the run has to keep."""
+
+
 class Cancelled(Exception):  # noqa: N818 - the requested end of a run, not an error
     """`should_stop` answered true; the last checkpoint stays for a later resume."""
 
@@ -71,6 +75,8 @@ class TrainRequest:
         work_dir: Belongs to this run: its checkpoint lies here, and a second call with the same
             request resumes from it.
         cache_dir: Shared between runs: activations lie here.
+        cache_bytes: Most bytes of activations in `cache_dir`; what does not fit is kept in
+            `work_dir` until the run ends.
         params: The knobs.
         lineage: Goes into every adapter's manifest (snapshot name and hash, …); JSON, and only
             what follows from the inputs, since it is part of the adapter's identity.
@@ -83,6 +89,7 @@ class TrainRequest:
     trunk_folder: Path
     work_dir: Path
     cache_dir: Path
+    cache_bytes: int = 8 * 1024**3
     model_type: str = "ner"
     control: str = ""
     multiple: bool = False

@@ -154,12 +154,16 @@ class _Run:
                 reader,
                 texts,
                 request.cache_dir,
+                max_bytes=request.cache_bytes,
+                spill_dir=request.work_dir,
                 on_progress=progress,
                 should_stop=self._should_stop,
             )
             before += words[name]
             cached = words[name] - activations.computed
             self._say(Stage.ACTIVATIONS, f"{name}: {words[name]} words, {cached} from the cache")
+            for remark in activations.remarks:
+                self._note(Stage.ACTIVATIONS, f"{name}: {remark}")
             notes = AlignmentNotes()
             splits[name] = build_split(given[name], texts, activations, request.labels, notes)
             for sentence in notes.sentences(name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -98,6 +99,23 @@ class TrunkRunner:
 
         manifest = TrunkManifest.from_bytes(read(MANIFEST_FILE))
         return cls.open(manifest, read, providers=providers, threads=threads)
+
+    @property
+    def runtime(self) -> str:
+        """What computes: other releases, devices and processors may give other last bits."""
+        device = self._session.get_providers()[0]
+        return f"onnxruntime {ort.__version__}, {device}, {platform.machine()}"
+
+    @property
+    def ignores_company(self) -> bool:
+        """Whether windows of one length can share a run without changing each other's last bit.
+
+        It was measured for single precision on the CPU, whose kernels add up in one order whatever
+        the size of the batch. A GPU chooses its kernels by that size, and dynamic quantisation
+        scales by the whole batch.
+        """
+        on_cpu = self._session.get_providers()[0] == "CPUExecutionProvider"
+        return on_cpu and self.manifest.precision == "fp32"
 
     def run(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the hidden states of a batch of windows.
