@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.common.modeling.packing import PackedWords
+from services.common.modeling.packing import PackedWords, WordInputs
 from services.common.modeling.states import PreparedText
 from services.trainer.engines.activations import Activations
 from services.trainer.engines.alignment import AlignmentNotes, tag_words
@@ -42,6 +42,14 @@ class Split:
     def words(self) -> int:
         """Number of words."""
         return int(self.offsets[-1])
+
+    def inputs(self, start: int, end: int) -> WordInputs:
+        """Return rows ``[start, end)`` as the serving banks read them."""
+        return WordInputs(
+            states=self.states[start:end].transpose(1, 0, 2),
+            features=self.features[start:end],
+            present=self.present[start:end],
+        )
 
     def subset(self, indices: Sequence[int]) -> Split:
         """Return a split of some of the texts; copies all of their rows but the states."""

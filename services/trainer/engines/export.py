@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.common.modeling.adapter import pack_adapter
@@ -10,7 +10,6 @@ from services.common.modeling.evaluation import Evaluation
 from services.common.modeling.manifest import (
     ADAPTER_FILE,
     AdapterManifest,
-    Decoding,
     FileDigest,
     TrunkManifest,
 )
@@ -30,14 +29,14 @@ def export_adapter(
     evaluations: Mapping[str, Evaluation],
     lineage: Mapping[str, Any],
 ) -> AdapterArtifact:
-    """Return one label's adapter.
+    """Return one adapter.
 
     Args:
-        trained: All labels' weights.
-        label: The label to export.
+        trained: All adapters' weights.
+        label: The adapter to export.
         trunk: The trunk that it was trained on.
         params: The run's parameters; they go into the lineage.
-        evaluations: By split; the label's scores go into the metrics.
+        evaluations: By split; the adapter's scores go into the metrics.
         lineage: What else it comes from.
     """
     index = trained.ladder.labels.index(label)
@@ -47,14 +46,15 @@ def export_adapter(
         trunk_digest=trunk.digest,
         tokenizer_digest=trunk.tokenizer_digest,
         architecture=trained.ladder.architecture,
-        decoding=Decoding(outside_bias=trained.outside_bias[label]),
+        decoding=trained.decodings[label],
+        classes=trained.classes,
         max_length=min(params.max_length, trunk.max_length),
         stride=params.stride,
         files={ADAPTER_FILE: FileDigest.of(weights)},
         word_splitter=WORD_SPLITTER,
         featuriser=FEATURISER,
         metrics={
-            split: evaluation.labels[label].to_document()
+            split: _scores(evaluation, label, trained.classes)
             for split, evaluation in evaluations.items()
         },
         lineage={
@@ -65,3 +65,8 @@ def export_adapter(
         },
     )
     return AdapterArtifact(manifest=manifest.to_bytes(), weights=weights)
+
+
+def _scores(evaluation: Evaluation, label: str, classes: Sequence[str]) -> dict[str, Any]:
+    """Return a label's own score, or those of all classes of an adapter that has some."""
+    return evaluation.to_document() if classes else evaluation.labels[label].to_document()

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from services.common.modeling.manifest import LadderArchitecture
+from services.common.modeling.manifest import Head, LadderArchitecture
 from services.common.modeling.onnx.bank_graph import NORM_EPSILON
 
 # Most words are outside of everything: starting there saves the first steps.
@@ -61,6 +61,21 @@ class Ladder(torch.nn.Module):
             mask: 1 for words, 0 for rows between texts, [rows, 1].
             dropout: The step's dropout; None outside training.
         """
+        normed = self.body(states, features, mask, dropout)
+        return torch.baddbmm(self.weight("head_bias")[:, None], normed, self.weight("head_weight"))
+
+    def body(
+        self,
+        states: torch.Tensor,
+        features: torch.Tensor,
+        mask: torch.Tensor,
+        dropout: Dropout | None,
+        marks: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Return the normed last state below the head, [labels, rows, width].
+
+        Takes what ``forward`` takes, and for assertions the marks of the words, [rows, MARKS].
+        """
         shape = self.architecture
         labels, rungs, width = len(self.labels), len(shape.taps), shape.width
         rows = states.shape[1]
@@ -73,6 +88,8 @@ class Ladder(torch.nn.Module):
         state = torch.einsum("mf,nfd->nmd", features, self.weight("feature_weight"))
         for rung in range(rungs):
             state = state + taps[rung] + tap_bias[:, rung, None]
+            if marks is not None:
+                state = state + torch.matmul(marks, self.weight("marker_weight")[:, rung])
             normed = functional.layer_norm(state, (width,), eps=NORM_EPSILON) * mask
             if shape.context:
                 padded = functional.pad(normed, (0, 0, shape.context, shape.context))
@@ -83,8 +100,7 @@ class Ladder(torch.nn.Module):
             if dropout is not None:
                 hidden = dropout.on_hidden(hidden)
             state = state + torch.bmm(hidden, mix_weight[:, rung])
-        normed = functional.layer_norm(state, (width,), eps=NORM_EPSILON)
-        return torch.baddbmm(self.weight("head_bias")[:, None], normed, self.weight("head_weight"))
+        return functional.layer_norm(state, (width,), eps=NORM_EPSILON)
 
     def label_tensors(self, index: int) -> dict[str, NDArray[np.float32]]:
         """Return one label's weights as its adapter stores them."""
@@ -144,7 +160,8 @@ def _first_weights(
             # A small last product keeps the rungs near the identity at first.
             gain = 0.5 if name == "mix_weight" else 1.0
             weights[name] = drawn * (gain / math.sqrt(shape[-2]))
-    weights["head_bias"][2] = _OUTSIDE_PRIOR
+    if architecture.head is Head.TAGS:
+        weights["head_bias"][2] = _OUTSIDE_PRIOR
     return weights
 
 

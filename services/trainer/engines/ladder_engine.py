@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import torch
 
+from services.common.modeling.adapter import load_adapter
 from services.common.modeling.evaluation import Evaluation, evaluate
-from services.common.modeling.manifest import LadderArchitecture
+from services.common.modeling.manifest import TrunkManifest
 from services.common.modeling.onnx.trunk import TrunkRunner
 from services.common.modeling.states import WordStateReader
-from services.common.modeling.word_features import FEATURE_COUNT
 from services.trainer.engines.activations import cached_activations
 from services.trainer.engines.alignment import AlignmentNotes
 from services.trainer.engines.dataset import Split, build_split
 from services.trainer.engines.export import export_adapter
 from services.trainer.engines.interface import (
+    AdapterArtifact,
     Cancelled,
     NoTrainingDataError,
     OnEvent,
@@ -31,9 +32,8 @@ from services.trainer.engines.interface import (
     TrainResult,
 )
 from services.trainer.engines.ladder_training import LadderTrainer
-from services.trainer.engines.parity import check_parity
-from services.trainer.engines.run_identity import parity_texts, run_digest
-from services.trainer.engines.scoring import predict_split
+from services.trainer.engines.run_identity import parity_examples, run_digest
+from services.trainer.engines.task_choice import task_of
 from services.trainer.engines.training_plan import EpochReport, TrainedLadder
 from services.trainer.reports.model import ScoredText
 
@@ -49,7 +49,7 @@ _BEGINS = {
 
 
 def train(request: TrainRequest, on_event: OnEvent, should_stop: ShouldStop) -> TrainResult:
-    """Train one adapter per label, evaluate them and compare them with onnxruntime.
+    """Train the adapters of a request, evaluate them and compare them with onnxruntime.
 
     A call with the same request and work folder as one that ended early goes on from its last
     checkpoint and gives the same result as an uninterrupted one.
@@ -63,7 +63,7 @@ def train(request: TrainRequest, on_event: OnEvent, should_stop: ShouldStop) -> 
         The adapters; check ``parity.passed`` before anything is registered.
 
     Raises:
-        NoTrainingDataError: If there is no label, or no word to learn from.
+        NoTrainingDataError: If there is no label, value or status, or nothing to learn from.
         ManifestError: If the trunk's files differ from its manifest.
         Cancelled: When `should_stop` says so.
     """
@@ -72,7 +72,14 @@ def train(request: TrainRequest, on_event: OnEvent, should_stop: ShouldStop) -> 
 
 class _Run:
     def __init__(self, request: TrainRequest, on_event: OnEvent, should_stop: ShouldStop) -> None:
-        self._request = replace(request, labels=sorted(set(request.labels)))
+        request = replace(request, labels=sorted(set(request.labels)))
+        self._task = task_of(request)
+        self._given = {"train": request.train, "dev": request.dev, "test": request.test}
+        used = {
+            name: [example for example in examples if self._task.uses(example)]
+            for name, examples in self._given.items()
+        }
+        self._request = replace(request, **used)
         self._on_event = on_event
         self._should_stop = should_stop
         self._timings: dict[str, float] = {}
@@ -82,8 +89,6 @@ class _Run:
 
     def run(self) -> TrainResult:
         request = self._request
-        if not request.labels:
-            raise NoTrainingDataError("there is no label to train")
         if request.threads:
             torch.set_num_threads(request.threads)
         with self._stage(Stage.PREPARING, "opening the trunk"):
@@ -101,22 +106,12 @@ class _Run:
         with self._stage(Stage.EVALUATING, "evaluating on the serving path"):
             evaluations = self._evaluate(reader, trained, splits, decider)
         with self._stage(Stage.PARITY, "comparing torch with onnxruntime"):
-            adapters = {
-                label: export_adapter(
-                    trained,
-                    label,
-                    trunk=trunk.manifest,
-                    params=request.params,
-                    evaluations=evaluations,
-                    lineage=request.lineage,
-                )
-                for label in request.labels
-            }
-            parity = check_parity(
+            adapters = self._export(trained, trunk.manifest, evaluations)
+            parity = self._task.check_parity(
                 adapters,
                 reader=reader,
                 providers=request.providers,
-                texts=parity_texts(request),
+                examples=parity_examples(request),
                 threads=request.threads,
             )
         self._finish(parity)
@@ -140,7 +135,7 @@ class _Run:
         }
         words = {name: sum(len(t.words) for t in texts) for name, texts in prepared.items()}
         if not words.get("train"):
-            raise NoTrainingDataError("the training split has no text with a word")
+            raise NoTrainingDataError(self._task.nothing)
         total, before = sum(words.values()), 0
         splits = {}
         for name, texts in prepared.items():
@@ -165,13 +160,9 @@ class _Run:
             for remark in activations.remarks:
                 self._note(Stage.ACTIVATIONS, f"{name}: {remark}")
             notes = AlignmentNotes()
-            splits[name] = build_split(given[name], texts, activations, request.labels, notes)
-            for sentence in notes.sentences(name):
+            splits[name] = build_split(given[name], texts, activations, self._task.tags, notes)
+            for sentence in (*notes.sentences(name), *self._task.notes(name, self._given[name])):
                 self._note(Stage.ACTIVATIONS, sentence)
-        learned = {label for example in request.train for _, _, label in example.spans}
-        for label in request.labels:
-            if label not in learned:
-                self._note(Stage.ACTIVATIONS, f"train: no span of {label}; it will find nothing")
         return splits
 
     def _decider(self, splits: dict[str, Split]) -> tuple[Split, tuple[str, Split | None]]:
@@ -192,14 +183,8 @@ class _Run:
     def _train(self, trunk: TrunkRunner, train_split: Split, dev: Split | None) -> TrainedLadder:
         request = self._request
         trainer = LadderTrainer(
-            architecture=LadderArchitecture(
-                hidden_size=trunk.manifest.hidden_size,
-                width=request.params.width,
-                taps=tuple(range(trunk.manifest.taps)),
-                context=request.params.context,
-                features=FEATURE_COUNT,
-            ),
-            labels=request.labels,
+            task=self._task,
+            architecture=self._task.architecture(trunk.manifest, request.params),
             train=train_split,
             dev=dev if dev is not None and dev.words else None,
             params=request.params,
@@ -219,9 +204,9 @@ class _Run:
         line = f"epoch {report.epoch}: loss {report.train_loss:.4f}"
         if report.choices:
             metrics["dev_micro_f1"] = report.micro.f1
-            metrics |= {f"dev_f1/{name}": c.score.f1 for name, c in report.choices.items()}
+            metrics |= {f"dev_f1/{name}": score.f1 for name, score in report.scores.items()}
             metrics |= {f"dev_loss/{name}": c.loss for name, c in report.choices.items()}
-            line += f", dev micro F1 {report.micro.f1:.4f}, {report.active} labels still learning"
+            line += f", dev micro F1 {report.micro.f1:.4f}, {report.active} adapters still learning"
         self._on_event(
             TrainEvent(
                 stage=Stage.TRAINING,
@@ -242,20 +227,23 @@ class _Run:
     ) -> dict[str, Evaluation]:
         name, dev = decider
         judged = {name: dev, "test": splits.get("test")}
+        # The adapters go through their bytes, as they do to the serving bank.
+        artifacts = self._export(trained, reader.trunk.manifest, {})
+        weights = [load_adapter(item.manifest, item.weights) for item in artifacts.values()]
         evaluations = {}
         for split_name, split in judged.items():
             if split is None:
                 continue
             if self._should_stop():
                 raise Cancelled
-            texts = predict_split(
-                trained, split, reader.trunk.manifest, self._request.params, self._request.providers
+            texts = self._task.predict(
+                weights, split, reader.trunk.manifest, self._request.providers
             )
             self._texts[split_name] = texts
             evaluation = evaluate(
                 [text.gold for text in texts],
                 [[span[:3] for span in text.predicted] for text in texts],
-                self._request.labels,
+                self._task.counted,
             )
             evaluations[split_name] = evaluation
             micro = evaluation.micro
@@ -264,15 +252,33 @@ class _Run:
                     stage=Stage.EVALUATING,
                     progress=self._done,
                     message=f"{split_name}: micro F1 {micro.f1:.4f} (P {micro.precision:.4f}, "
-                    f"R {micro.recall:.4f}, {micro.support} spans)",
+                    f"R {micro.recall:.4f}, {micro.support} annotated)",
                     metrics={f"{split_name}_micro_f1": micro.f1},
                 )
             )
         return evaluations
 
+    def _export(
+        self,
+        trained: TrainedLadder,
+        trunk: TrunkManifest,
+        evaluations: Mapping[str, Evaluation],
+    ) -> dict[str, AdapterArtifact]:
+        return {
+            name: export_adapter(
+                trained,
+                name,
+                trunk=trunk,
+                params=self._request.params,
+                evaluations=evaluations,
+                lineage=self._request.lineage,
+            )
+            for name in self._task.names
+        }
+
     def _training_line(self, train_split: Split) -> str:
         return (
-            f"training {len(self._request.labels)} labels on {len(train_split.examples)} texts, "
+            f"training {self._task.title} on {len(train_split.examples)} texts, "
             f"{train_split.words} words"
         )
 

@@ -20,7 +20,8 @@ from services.trainer.engines.ladder import Ladder
 LOGIT_LIMIT = 1e-3
 """Largest difference of any logit between torch and onnxruntime."""
 
-_ODD_TEXTS = ("", " \n", "a", "😀", "Ltd. ltd LTD 1,000.50 https://example.org/x @y #z 東京")
+ODD_TEXTS = ("", " \n", "a", "😀", "Ltd. ltd LTD 1,000.50 https://example.org/x @y #z 東京")
+"""Compared in every run, beside real texts."""
 
 
 def check_parity(
@@ -54,7 +55,7 @@ def check_parity(
     runtime = BankRuntime(reader.trunk.manifest, providers=providers, threads=threads)
     predictor = TextPredictor(reader, Bank.stack(runtime, weights))
     ladder = _torch_ladder(weights)
-    prepared = predictor.prepare([*_ODD_TEXTS, *texts])
+    prepared = predictor.prepare([*ODD_TEXTS, *texts])
     largest, mismatches = 0.0, 0
     for text in prepared:
         # One text at a time: memory stays bounded whatever the number of texts.
@@ -75,7 +76,7 @@ def check_parity(
             mismatches += len(
                 _borders(decode_bio(served[row], bias)) ^ _borders(decode_bio(trained[row], bias))
             )
-    reason = _reason(largest, mismatches)
+    reason = disagreement(largest, mismatches, "spans")
     return ParityReport(
         texts=len(prepared),
         max_abs_diff=largest,
@@ -85,13 +86,20 @@ def check_parity(
     )
 
 
-def _reason(largest: float, mismatches: int) -> str:
+def disagreement(largest: float, mismatches: int, what: str) -> str:
+    """Return why adapters must not be served, or nothing.
+
+    Args:
+        largest: Largest difference of any logit.
+        mismatches: Decisions that differ.
+        what: What these are, for the message.
+    """
     if not largest <= LOGIT_LIMIT:
         return (
             f"torch and onnxruntime differ by {largest:.2g} in a logit, more than {LOGIT_LIMIT:g}"
         )
     if mismatches:
-        return f"torch and onnxruntime disagree on {mismatches} spans"
+        return f"torch and onnxruntime disagree on {mismatches} {what}"
     return ""
 
 

@@ -13,31 +13,42 @@ from services.trainer.engines.interface import Example, TrainRequest
 _PARITY_TEXTS = 64
 
 
-def parity_texts(request: TrainRequest) -> list[str]:
-    """Take texts from every part of the data, spread over its length."""
-    texts = [example.text for example in (*request.test, *request.dev, *request.train)]
-    return texts[:: max(len(texts) // _PARITY_TEXTS, 1)][:_PARITY_TEXTS]
+def parity_examples(request: TrainRequest) -> list[Example]:
+    """Take examples from every part of the data, spread over its length."""
+    examples = [*request.test, *request.dev, *request.train]
+    return examples[:: max(len(examples) // _PARITY_TEXTS, 1)][:_PARITY_TEXTS]
 
 
 def run_digest(request: TrainRequest, trunk_digest: str) -> str:
     """Return the digest of everything that decides a run, so that no other run is resumed."""
     document = {
         "trunk": trunk_digest,
+        "type": [request.model_type, request.control, request.multiple],
         "params": request.params.to_document(),
         "labels": list(request.labels),
         "words": WORD_SPLITTER,
         "features": FEATURISER,
-        "train": _examples_digest(request.train),
-        "dev": _examples_digest(request.dev),
+        "train": _examples_digest(request.train, request.model_type),
+        "dev": _examples_digest(request.dev, request.model_type),
     }
     return hashlib.sha256(canonical_json(document)).hexdigest()
 
 
-def _examples_digest(examples: Sequence[Example]) -> str:
+def _examples_digest(examples: Sequence[Example], model_type: str) -> str:
     digest = hashlib.sha256()
     for example in examples:
-        spans = sorted(example.spans)
         text = example.text.encode("utf-8", "surrogatepass")
-        part = repr((len(text), spans)).encode()
+        part = repr((len(text), _annotations(example, model_type))).encode()
         digest.update(len(part).to_bytes(8, "big") + part + text)
     return digest.hexdigest()
+
+
+def _annotations(example: Example, model_type: str) -> list[object]:
+    """Return what is learned of an example, in one order."""
+    match model_type:
+        case "classification":
+            return sorted(example.choices)
+        case "assertion":
+            return sorted(example.assertions)
+        case _:
+            return sorted(example.spans)

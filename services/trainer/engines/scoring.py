@@ -6,34 +6,27 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from services.common.modeling.adapter import AdapterWeights, load_adapter
+from services.common.modeling.adapter import AdapterWeights
 from services.common.modeling.decoding import decode_bio
 from services.common.modeling.manifest import TrunkManifest
 from services.common.modeling.onnx.bank import Bank, BankRuntime
-from services.common.modeling.packing import WordInputs
 from services.common.modeling.predictor import bank_logits
 from services.trainer.engines.dataset import Split
-from services.trainer.engines.export import export_adapter
-from services.trainer.engines.params import LadderParams
-from services.trainer.engines.training_plan import TrainedLadder
 from services.trainer.reports.model import ScoredSpan, ScoredText
 
 _WORDS_AT_ONCE = 4096
 
 
 def predict_split(
-    trained: TrainedLadder,
+    weights: Sequence[AdapterWeights],
     split: Split,
     trunk: TrunkManifest,
-    params: LadderParams,
     providers: Sequence[str],
 ) -> list[ScoredText]:
-    """Return each text of a split with its gold spans and what is predicted.
+    """Return each text of a split with its gold spans and what the serving bank predicts.
 
-    The adapters go through their bytes and the serving bank; only the states come from the cache
-    (float16) instead of a new run of the trunk.
+    Only the states come from the cache (float16) instead of a new run of the trunk.
     """
-    weights = [_load(trained, label, trunk, params) for label in trained.ladder.labels]
     bank = Bank.stack(BankRuntime(trunk, providers=providers), weights)
     biases = bank.outside_bias
     labels = set(bank.labels)
@@ -45,12 +38,7 @@ def predict_split(
             stop = min(start + _WORDS_AT_ONCE, end)
             # The words around a cut are there for context only, as in serving.
             left, right = max(start - bank.reach, base), min(stop + bank.reach, end)
-            inputs = WordInputs(
-                states=split.states[left:right].transpose(1, 0, 2),
-                features=split.features[left:right],
-                present=split.present[left:right],
-            )
-            logits = bank_logits(bank, [inputs])[0]
+            logits = bank_logits(bank, [split.inputs(left, right)])[0]
             parts.append(logits[:, start - left : stop - left])
         logits = np.concatenate(parts, axis=1)
         predicted: list[ScoredSpan] = [
@@ -62,12 +50,3 @@ def predict_split(
         gold = [span for span in example.spans if span[2] in labels]
         scored.append(ScoredText(text=example.text, gold=gold, predicted=predicted))
     return scored
-
-
-def _load(
-    trained: TrainedLadder, label: str, trunk: TrunkManifest, params: LadderParams
-) -> AdapterWeights:
-    artifact = export_adapter(
-        trained, label, trunk=trunk, params=params, evaluations={}, lineage={}
-    )
-    return load_adapter(artifact.manifest, artifact.weights)

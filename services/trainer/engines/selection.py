@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,24 +43,34 @@ class LabelGold:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelChoice:
-    """How a label does on dev.
+    """How an adapter does on dev.
 
     Attributes:
-        bias: The fitted bias of O.
-        score: The score with that bias.
-        level: F1 smoothed over neighbouring biases: what epochs are compared by, since it hangs
-            less on single spans than the best F1 does.
-        loss: Mean cross-entropy.
+        bias: For tags: the fitted bias of O.
+        score: The score with that bias, or with the thresholds.
+        level: What epochs are compared by. For tags F1 smoothed over neighbouring biases, since it
+            hangs less on single spans than the best F1 does; else micro F1.
+        loss: Mean loss.
+        tie: Decides between equal levels: macro F1 where an adapter has classes.
+        thresholds: For adapters that choose several classes: fitted, one per class.
     """
 
     bias: float
     score: Score
     level: float
     loss: float
+    tie: float = 0.0
+    thresholds: tuple[float, ...] = ()
 
     def better_than(self, other: LabelChoice) -> bool:
         """Return whether this is the better choice: the higher level, then the lower loss."""
-        return (self.level, -self.loss) > (other.level, -other.loss)
+        return (self.level, self.tie, -self.loss) > (other.level, other.tie, -other.loss)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> LabelChoice:
+        """Read what ``asdict`` gave, after JSON."""
+        score, thresholds = Score(**document["score"]), tuple(document["thresholds"])
+        return cls(**{**document, "score": score, "thresholds": thresholds})
 
 
 def label_gold(split: Split, labels: Sequence[str]) -> list[LabelGold]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.common.modeling.evaluation import Score
+from services.common.modeling.heads import Decoding
 from services.trainer.engines.ladder import Ladder
 from services.trainer.engines.params import LadderParams
 from services.trainer.engines.selection import LabelChoice
@@ -36,8 +37,9 @@ class EpochReport:
         epochs: The most that there will be.
         step: Finished optimiser steps.
         train_loss: Mean over the epoch's words and labels.
-        choices: Each label on dev, this epoch; empty without dev.
-        active: Labels that still train.
+        choices: Each adapter on dev, this epoch; empty without dev.
+        scores: Each label, value or status on dev, this epoch; empty without dev.
+        active: Adapters that still train.
     """
 
     epoch: int
@@ -45,12 +47,13 @@ class EpochReport:
     step: int
     train_loss: float
     choices: Mapping[str, LabelChoice]
+    scores: Mapping[str, Score]
     active: int
 
     @property
     def micro(self) -> Score:
-        """All labels' dev spans counted together."""
-        scores = [choice.score for choice in self.choices.values()]
+        """All that was found on dev counted together."""
+        scores = self.scores.values()
         return Score(
             correct=sum(score.correct for score in scores),
             predicted=sum(score.predicted for score in scores),
@@ -60,16 +63,18 @@ class EpochReport:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedLadder:
-    """The kept weights of all labels, and how each was chosen.
+    """The kept weights of all adapters, and how each was chosen.
 
     Attributes:
-        ladder: The network with each label's best weights.
-        outside_bias: Fitted bias of O per label.
-        best_epochs: The epoch of the kept weights per label.
+        ladder: The network with each adapter's best weights; its labels name the adapters.
+        classes: Classes of the logits; none for tags.
+        decodings: How to read each adapter's logits.
+        best_epochs: The epoch of the kept weights per adapter.
         epochs: Epochs that were run.
     """
 
     ladder: Ladder
-    outside_bias: Mapping[str, float]
+    classes: tuple[str, ...]
+    decodings: Mapping[str, Decoding]
     best_epochs: Mapping[str, int]
     epochs: int

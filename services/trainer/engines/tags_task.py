@@ -1,0 +1,199 @@
+"""NER: one adapter per label, B/I/O of every word."""
+
+# ruff: noqa: ARG002 - signatures are those of the base class
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from services.common.modeling.adapter import AdapterWeights
+from services.common.modeling.evaluation import Span
+from services.common.modeling.heads import Decoding, Head
+from services.common.modeling.manifest import LadderArchitecture, TrunkManifest
+from services.common.modeling.states import WordStateReader
+from services.trainer.engines.dataset import Rows, Split, pack_rows, text_rows
+from services.trainer.engines.interface import AdapterArtifact, Example, ParityReport
+from services.trainer.engines.ladder import Dropout, Ladder
+from services.trainer.engines.parity import check_parity
+from services.trainer.engines.scoring import predict_split
+from services.trainer.engines.selection import LabelChoice, choose_bias, label_gold
+from services.trainer.engines.task import Judged, Lesson, Task
+from services.trainer.reports.model import ScoredText
+
+_EVALUATION_WORDS = 4096
+
+
+class TagsTask(Task):
+    """The task of a request for NER."""
+
+    head = Head.TAGS
+    classes = ()
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        """Train these labels."""
+        self.names = self.counted = tuple(labels)
+
+    @property
+    def title(self) -> str:
+        """The number of labels."""
+        return f"{len(self.names)} labels"
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The labels."""
+        return self.names
+
+    @property
+    def nothing(self) -> str:
+        """What is wrong with a training split without words."""
+        return "the training split has no text with a word"
+
+    def uses(self, example: Example) -> bool:
+        """Return True: a text without spans teaches what is outside of them."""
+        return True
+
+    def shaped(self, ladder: LadderArchitecture) -> LadderArchitecture:
+        """Return the shape as it is."""
+        return ladder
+
+    def lesson(self, split: Split, architecture: LadderArchitecture, limit: int) -> TagsLesson:
+        """Read a split; longer texts in pieces of `limit` words."""
+        return TagsLesson(split, architecture, self.names, limit)
+
+    def network(self, architecture: LadderArchitecture, seed: int, train: Lesson) -> Ladder:
+        """Return adapters with their first weights; the data has no part in them."""
+        return Ladder(architecture, self.names, seed)
+
+    def decoding(self, choice: LabelChoice) -> Decoding:
+        """Return the fitted bias of O."""
+        return Decoding(outside_bias=choice.bias)
+
+    def gold(self, example: Example) -> Iterable[Span]:
+        """Return the spans."""
+        return example.spans
+
+    def notes(self, split: str, examples: Sequence[Example]) -> Iterator[str]:
+        """Say which labels have nothing to learn from."""
+        learned = {label for example in examples for _, _, label in example.spans}
+        for label in self.names:
+            if split == "train" and label not in learned:
+                yield f"train: no span of {label}; it will find nothing"
+
+    def predict(
+        self,
+        weights: Sequence[AdapterWeights],
+        split: Split,
+        trunk: TrunkManifest,
+        providers: Sequence[str],
+    ) -> list[ScoredText]:
+        """Return the annotated and the predicted spans."""
+        return predict_split(weights, split, trunk, providers)
+
+    def check_parity(
+        self,
+        adapters: Mapping[str, AdapterArtifact],
+        *,
+        reader: WordStateReader,
+        providers: Sequence[str],
+        examples: Sequence[Example],
+        threads: int,
+    ) -> ParityReport:
+        """Compare logits of words and decoded spans."""
+        return check_parity(
+            adapters,
+            reader=reader,
+            providers=providers,
+            texts=[example.text for example in examples],
+            threads=threads,
+        )
+
+
+class TagsLesson(Lesson):
+    """A split with its tags."""
+
+    def __init__(
+        self, split: Split, architecture: LadderArchitecture, labels: Sequence[str], limit: int
+    ) -> None:
+        """Read a split whose tags are those of `labels`, in their order."""
+        self.items = text_rows(split, limit)
+        self.words = split.words
+        self._split = split
+        self._labels = tuple(labels)
+        self._gap = architecture.context
+        self._taps = list(architecture.taps)
+        self._gold = label_gold(split, labels)
+
+    def losses(
+        self, ladder: Ladder, items: Sequence[Rows], dropout: Dropout | None
+    ) -> torch.Tensor:
+        """Return each label's mean cross-entropy over its words, [labels]."""
+        states, features, mask, tags = self._tensors(items)
+        return _label_losses(ladder(states, features, mask, dropout), tags)
+
+    def judge(self, ladder: Ladder) -> Judged:
+        """Fit each label's bias of O and return how good it is."""
+        logits, losses = self._logits(ladder)
+        ends = self._split.offsets[1:]
+        choices = [
+            choose_bias(logits[index], gold, ends, float(losses[index]))
+            for index, gold in enumerate(self._gold)
+        ]
+        scores = {label: choice.score for label, choice in zip(self._labels, choices, strict=True)}
+        return Judged(choices=choices, scores=scores)
+
+    def _tensors(
+        self, rows: Sequence[Rows]
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        packed, source = pack_rows(self._split, rows, self._gap)
+        states = packed.states
+        if len(self._taps) != len(states):
+            states = states[self._taps]
+        # Rows in gaps and words that the trunk never saw are not learned from.
+        tags = np.full((len(self._labels), len(source)), -1, dtype=np.int64)
+        seen = packed.mask[:, 0] > 0
+        tags[:, seen] = self._split.tags[:, source[seen]]
+        arrays = (states, packed.features, packed.mask, tags)
+        first, second, third, fourth = (torch.from_numpy(array) for array in arrays)
+        return first, second, third, fourth
+
+    def _logits(self, ladder: Ladder) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        split = self._split
+        logits = np.zeros((len(self._labels), split.words, 3), dtype=np.float32)
+        losses = np.zeros(len(self._labels))
+        batch: list[Rows] = []
+        batches = [batch]
+        size = 0
+        for item in text_rows(split, _EVALUATION_WORDS):
+            if batch and size + item.end - item.start > _EVALUATION_WORDS:
+                batch, size = [], 0
+                batches.append(batch)
+            batch.append(item)
+            size += item.end - item.start
+        for batch in batches:
+            if not batch:
+                continue
+            states, features, mask, tags = self._tensors(batch)
+            with torch.inference_mode():
+                found = ladder(states, features, mask)
+                weight = sum(item.end - item.start for item in batch) / split.words
+                losses += _label_losses(found, tags).numpy() * weight
+            position = 0
+            for item in batch:
+                count = item.end - item.start
+                part = found[:, position : position + count]
+                logits[:, item.start : item.end] = part.numpy()
+                position += count + self._gap
+        return logits, losses
+
+
+def _label_losses(logits: torch.Tensor, tags: torch.Tensor) -> torch.Tensor:
+    """Return each label's mean cross-entropy over its words, [labels]; tag -1 is left out."""
+    losses = functional.cross_entropy(
+        logits.transpose(1, 2), tags, ignore_index=-1, reduction="none"
+    )
+    return losses.sum(dim=1) / (tags >= 0).sum(dim=1).clamp(min=1)
