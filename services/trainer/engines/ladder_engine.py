@@ -200,23 +200,7 @@ class _Run:
         )
 
     def _on_epoch(self, report: EpochReport) -> None:
-        metrics: dict[str, float] = {"train_loss": report.train_loss, "epochs": report.epochs}
-        line = f"epoch {report.epoch}: loss {report.train_loss:.4f}"
-        if report.choices:
-            metrics["dev_micro_f1"] = report.micro.f1
-            metrics |= {f"dev_f1/{name}": score.f1 for name, score in report.scores.items()}
-            metrics |= {f"dev_loss/{name}": c.loss for name, c in report.choices.items()}
-            line += f", dev micro F1 {report.micro.f1:.4f}, {report.active} adapters still learning"
-        self._on_event(
-            TrainEvent(
-                stage=Stage.TRAINING,
-                progress=self._done,
-                message=line,
-                metrics=metrics,
-                epoch=report.epoch,
-                step=report.step,
-            )
-        )
+        self._on_event(report.to_event(self._done))
 
     def _evaluate(
         self,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from services.common.modeling.evaluation import Score
 from services.common.modeling.heads import Decoding
+from services.trainer.engines.interface import Stage, TrainEvent
 from services.trainer.engines.ladder import Ladder
 from services.trainer.engines.params import LadderParams
 from services.trainer.engines.selection import LabelChoice
@@ -58,6 +59,24 @@ class EpochReport:
             correct=sum(score.correct for score in scores),
             predicted=sum(score.predicted for score in scores),
             support=sum(score.support for score in scores),
+        )
+
+    def to_event(self, progress: float) -> TrainEvent:
+        """Return what is told of the epoch; `progress` is the finished share of the run."""
+        metrics: dict[str, float] = {"train_loss": self.train_loss, "epochs": self.epochs}
+        line = f"epoch {self.epoch}: loss {self.train_loss:.4f}"
+        if self.choices:
+            metrics["dev_micro_f1"] = self.micro.f1
+            metrics |= {f"dev_f1/{name}": score.f1 for name, score in self.scores.items()}
+            metrics |= {f"dev_loss/{name}": c.loss for name, c in self.choices.items()}
+            line += f", dev micro F1 {self.micro.f1:.4f}, {self.active} adapters still learning"
+        return TrainEvent(
+            stage=Stage.TRAINING,
+            progress=progress,
+            message=line,
+            metrics=metrics,
+            epoch=self.epoch,
+            step=self.step,
         )
 
 
