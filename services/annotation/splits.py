@@ -32,8 +32,8 @@ class Counts:
     Attributes:
         examples: By split.
         spans: By label.
-        choices: By ``name=value``.
-        assertions: By status.
+        choices: Examples by ``name=value``.
+        assertions: Spans by assertion status.
     """
 
     examples: dict[str, int]

@@ -6,6 +6,8 @@ from services.common.auth import Access, AccessRules
 
 _SERVICE = "/spanloop.trainer.v1.TrainerService"
 _REPORTS = "/spanloop.trainer.v1.TrainingReportService"
+_SETTINGS = "/spanloop.trainer.v1.TrainingSettingsService"
+_GROUPS = "/spanloop.trainer.v1.TrainingGroupService"
 
 ACCESS: AccessRules = {
     f"{_SERVICE}/CreateTrainingJob": Access.AUTHENTICATED,
@@ -16,4 +18,9 @@ ACCESS: AccessRules = {
     f"{_REPORTS}/GetTrainingReport": Access.AUTHENTICATED,
     f"{_REPORTS}/DownloadTrainingReport": Access.AUTHENTICATED,
     f"{_REPORTS}/DownloadTrainingLogs": Access.AUTHENTICATED,
+    f"{_SETTINGS}/GetTrainingSettings": Access.AUTHENTICATED,
+    f"{_SETTINGS}/UpdateTrainingSettings": Access.AUTHENTICATED,
+    f"{_SETTINGS}/GetActiveLearningState": Access.AUTHENTICATED,
+    f"{_GROUPS}/CreateTrainingGroup": Access.AUTHENTICATED,
+    f"{_GROUPS}/GetTrainingGroup": Access.AUTHENTICATED,
 }

@@ -16,15 +16,17 @@ from services.common.store.late import opened
 from services.common.watch import Signal
 from services.trainer.access import ACCESS
 from services.trainer.attempt import AttemptParts
+from services.trainer.automation.wiring import AUTOMATION_COLLECTIONS, Automation, AutomationParts
 from services.trainer.config import TrainerSettings
 from services.trainer.documents import COLLECTIONS
 from services.trainer.handlers import TrainerHandlers
 from services.trainer.housekeeping import job_folders, tidy_jobs
-from services.trainer.identity import Identity, worker_identity
+from services.trainer.identity import worker_identity
 from services.trainer.job_log import JobLog
 from services.trainer.job_queue import JobQueue
 from services.trainer.job_work import WorkParts, WorkSettings
 from services.trainer.peers import GrpcAnnotation, GrpcRegistry
+from services.trainer.planning import Planner
 from services.trainer.ports import AnnotationPeer, RegistryPeer
 from services.trainer.publishing import Publisher
 from services.trainer.reconciler import Reconciler
@@ -71,7 +73,9 @@ async def build(
     ids = ids or SortableIds()
     async with AsyncExitStack() as stack:
         identity = stack.enter_context(worker_identity(settings.service_dir, ids))
-        store = await stack.enter_async_context(opened(settings.database, COLLECTIONS))
+        store = await stack.enter_async_context(
+            opened(settings.database, (*COLLECTIONS, *AUTOMATION_COLLECTIONS))
+        )
         if annotation is None:
             channel = open_peer(settings, settings.annotation_address)
             annotation = GrpcAnnotation(await stack.enter_async_context(channel))
@@ -117,15 +121,28 @@ async def build(
         )
         # Children are ended before the store is closed, also when the server failed to start.
         stack.push_async_callback(pool.drain)
+        planner = Planner(annotation, registry, default_trunk_source=settings.trunk_source)
+        automation = Automation(
+            AutomationParts(
+                store=store,
+                jobs=repository,
+                annotation=annotation,
+                registry=registry,
+                planner=planner,
+                signal=signal,
+                clock=clock,
+                ids=ids,
+                poll_seconds=settings.poll_seconds,
+            )
+        )
         handlers = TrainerHandlers(
             repository,
             log,
-            annotation,
-            registry,
+            planner,
+            automation.settings,
             signal,
             clock,
             ids,
-            default_trunk_source=settings.trunk_source,
             heartbeat_seconds=settings.watch_heartbeat_seconds,
             poll_seconds=settings.poll_seconds,
         )
@@ -143,14 +160,25 @@ async def build(
                         report_grpc.add_TrainingReportServiceServicer_to_server, reporting
                     ),
                 ),
+                *automation.services(),
             ],
             access=ACCESS,
             background=[
                 BackgroundTask(
                     name="reconciler",
-                    run=_reconciler(settings, queue, log, signal, identity, tidy).run,
+                    run=Reconciler(
+                        queue,
+                        log,
+                        signal,
+                        identity.holder,
+                        alone=identity.alone,
+                        interval_seconds=min(settings.poll_seconds, settings.lease_seconds / 3),
+                        tidy=tidy,
+                        finish_groups=automation.groups.finish_all,
+                    ).run,
                 ),
                 BackgroundTask(name="workers", run=pool.run),
+                *automation.background(),
             ],
             on_drain=[pool.drain],
             checks=[store.ping],
@@ -171,25 +199,6 @@ class _Tidying:
         await asyncio.to_thread(
             tidy_jobs, settings.jobs_dir, states, kept_failed=settings.kept_failed_jobs
         )
-
-
-def _reconciler(
-    settings: TrainerSettings,
-    queue: JobQueue,
-    log: JobLog,
-    signal: Signal,
-    identity: Identity,
-    tidy: _Tidying,
-) -> Reconciler:
-    return Reconciler(
-        queue,
-        log,
-        signal,
-        identity.holder,
-        alone=identity.alone,
-        interval_seconds=min(settings.poll_seconds, settings.lease_seconds / 3),
-        tidy=tidy,
-    )
 
 
 def _work_settings(settings: TrainerSettings, child_command: Sequence[str]) -> WorkSettings:

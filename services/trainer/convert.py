@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
+
+from google.protobuf import json_format
 
 from services.common.errors import invalid_field
 from services.common.times import to_timestamp
@@ -18,6 +21,7 @@ from services.trainer.domain import (
     Resources,
     SpanMetrics,
     SplitEvaluation,
+    TrainingData,
     TrainingJob,
     TrainingSource,
     Transfer,
@@ -137,7 +141,14 @@ def job_in(message: training_job_pb2.TrainingJob) -> TrainingJob:
         ),
         deploy=message.deploy,
         script=message.script,
+        data=data_in(message.data) if message.HasField("data") else None,
     )
+
+
+def data_in(message: training_job_pb2.TrainingData) -> TrainingData:
+    """Return the choice of data, to be judged by the annotation service."""
+    document = json_format.MessageToDict(message, preserving_proto_field_name=True)
+    return TrainingData(document=json.dumps(document, sort_keys=True))
 
 
 def fingerprint_in(message: training_job_pb2.TrainingJob) -> bytes:
@@ -159,6 +170,23 @@ def states_in(numbers: Sequence[int]) -> list[JobState]:
         if number not in _STATES_IN:
             raise invalid_field(f"states[{index}]", "is not a state of a training job.")
     return [_STATES_IN[number] for number in numbers]
+
+
+def model_type_of(number: int, field: str) -> ModelType:
+    """Return the model type of a field that must name one.
+
+    Raises:
+        InvalidArgumentError: It is not a type.
+    """
+    for kind, value in _TYPES.items():
+        if value == number:
+            return kind
+    raise invalid_field(field, "is not a model type.")
+
+
+def model_type_value(kind: ModelType) -> evaluation_pb2.ModelType:
+    """Return the contract's number of a type."""
+    return _TYPES[kind]
 
 
 def source_in(number: int) -> TrainingSource | None:
@@ -221,6 +249,9 @@ def job_out(job: TrainingJob) -> training_job_pb2.TrainingJob:
         script=job.script,
         create_time=to_timestamp(job.create_time),
     )
+    if job.data is not None:
+        json_format.Parse(job.data.document, message.data)
+        message.data.SetInParent()
     if job.evaluation:
         message.evaluation.CopyFrom(evaluation_out(job.evaluation))
     if job.transfer is not None:

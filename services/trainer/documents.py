@@ -12,6 +12,7 @@ from typing import Any
 
 from services.common.store.port import Collection, Document, Index, Stored
 from services.trainer.domain import (
+    Baseline,
     DeploymentOutcome,
     EpochMetrics,
     Failure,
@@ -24,6 +25,7 @@ from services.trainer.domain import (
     SpanMetrics,
     SplitEvaluation,
     Timings,
+    TrainingData,
     TrainingJob,
     TrainingSource,
     Transfer,
@@ -44,6 +46,7 @@ COLLECTIONS = (
             Index(fields=("state", "project", "create_time")),
             Index(fields=("project", "claim_time")),
             Index(fields=("group", "create_time")),
+            Index(fields=("deploy_pending", "end_time"), where={"deploy_pending": True}),
         ),
     ),
     Collection(name=LOGS, indexes=(Index(fields=("job", "first")),)),
@@ -63,6 +66,8 @@ def job_document(job: TrainingJob) -> Document:
         "model_type": job.model_type.value,
         "control": job.control,
         "engine": job.engine,
+        "multiple": job.multiple,
+        "data": job.data and job.data.document,
         "transfer": job.transfer and asdict(job.transfer),
         "resources": asdict(job.resources),
         "waiting_reason": job.waiting_reason,
@@ -70,6 +75,10 @@ def job_document(job: TrainingJob) -> Document:
         "group": job.group,
         "deploy": job.deploy,
         "deployment": job.deployment and asdict(job.deployment),
+        # Whether deploying is still to be decided on, once it is DONE.
+        "deploy_pending": job.deploy,
+        "baseline": baseline_value(job.baseline),
+        "replace_newest": job.replace_newest,
         "example_counts": dict(job.example_counts),
         "script": job.script,
         "state": job.state.value,
@@ -109,6 +118,8 @@ def job_of(stored: Stored) -> TrainingJob:
         # Jobs of the first release have none of these.
         control=body.get("control", ""),
         engine=body.get("engine", "ladder"),
+        multiple=body.get("multiple", False),
+        data=TrainingData(document=data) if (data := body.get("data")) else None,
         transfer=Transfer(**transfer) if (transfer := body.get("transfer")) else None,
         resources=Resources(**body.get("resources", {})),
         waiting_reason=body.get("waiting_reason", ""),
@@ -116,6 +127,8 @@ def job_of(stored: Stored) -> TrainingJob:
         group=body.get("group", ""),
         deploy=body.get("deploy", False),
         deployment=DeploymentOutcome(**outcome) if (outcome := body.get("deployment")) else None,
+        baseline=_baseline(body.get("baseline")),
+        replace_newest=body.get("replace_newest", False),
         example_counts=body.get("example_counts", {}),
         script=body.get("script", ""),
         state=JobState(body["state"]),
@@ -144,6 +157,32 @@ def _parameters_value(parameters: Parameters) -> Document:
 
 def _parameters(value: Document) -> Parameters:
     return Parameters(**{**value, "engine_options": dict(value.get("engine_options", ()))})
+
+
+def baseline_value(baseline: Baseline | None) -> Document | None:
+    """Return the document value of a baseline."""
+    if baseline is None:
+        return None
+    measured = (baseline.evaluation,) if baseline.evaluation else ()
+    return {
+        "model_version": baseline.model_version,
+        "evaluation": evaluation_value(measured),
+        "reason": baseline.reason,
+    }
+
+
+def _baseline(value: Document | None) -> Baseline | None:
+    return None if value is None else baseline_of(value)
+
+
+def baseline_of(value: Document) -> Baseline:
+    """Return the baseline that a document value holds."""
+    measured = evaluation_of(value["evaluation"])
+    return Baseline(
+        model_version=value["model_version"],
+        evaluation=measured[0] if measured else None,
+        reason=value["reason"],
+    )
 
 
 def failure_value(failure: Failure | None) -> Document | None:

@@ -93,6 +93,17 @@ class Transfer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """Which annotations to train on; the annotation service alone reads and judges it.
+
+    Attributes:
+        document: JSON form of the contract's message `TrainingData`, keys sorted.
+    """
+
+    document: str = "{}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Resources:
     """What a job takes of a worker, or what a worker has; 0: the engine's default."""
 
@@ -155,6 +166,21 @@ class SplitEvaluation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """What the version served before a job scores on the job's own frozen examples.
+
+    Attributes:
+        model_version: Its resource name.
+        evaluation: On one split; None when it could not be measured.
+        reason: Why it could not, or empty.
+    """
+
+    model_version: str
+    evaluation: SplitEvaluation | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Timings:
     """Wall-clock seconds of a job's parts, summed over attempts."""
 
@@ -203,6 +229,9 @@ class TrainingJob:
     control: str = ""
     """For a classification: name of the `Choices` control."""
     engine: str = "ladder"
+    multiple: bool = False
+    """For a classification: several values may be chosen at once."""
+    data: TrainingData | None = None
     transfer: Transfer | None = None
     resources: Resources = field(default_factory=Resources)
     waiting_reason: str = ""
@@ -211,6 +240,11 @@ class TrainingJob:
     """The group's resource name."""
     deploy: bool = False
     deployment: DeploymentOutcome | None = None
+    baseline: Baseline | None = None
+    """The version served when the job ran, measured on the same examples; for the gate."""
+    replace_newest: bool = False
+    """The version takes the place of the newest one: the project's setting at creation, so that
+    a later change of it concerns later jobs only."""
     example_counts: Mapping[str, int] = field(default_factory=dict)
     script: str = ""
     state: JobState = JobState.WAITING
@@ -236,6 +270,18 @@ class TrainingJob:
     def name(self) -> str:
         """``projects/{project}/trainingJobs/{job}``."""
         return f"projects/{self.project}/trainingJobs/{self.id}"
+
+    @property
+    def kept_version(self) -> str:
+        """The version whose labels that are not trained the new version keeps, or empty."""
+        if self.transfer is not None and self.transfer.include_base_labels:
+            return self.transfer.model_version
+        return self.base_model_version
+
+    @property
+    def based_on(self) -> str:
+        """The version whose trunk the job reads, or empty."""
+        return self.transfer.model_version if self.transfer else self.base_model_version
 
     @property
     def etag(self) -> str:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from services.common.clock import Clock
 from services.common.errors import (
     FailedPreconditionError,
-    NotFoundError,
     OutOfRangeError,
     Reason,
     invalid_field,
@@ -20,22 +19,15 @@ from services.common.ids import IdSource
 from services.common.names import parse_name
 from services.common.paging import parse_page
 from services.common.watch import Signal
+from services.trainer.automation.settings_repository import SettingsRepository
 from services.trainer.domain import LogLine, TrainingJob, TrainingSource
 from services.trainer.job_log import JobLog
 from services.trainer.job_state import TERMINAL_STATES, JobState
-from services.trainer.ports import AnnotationPeer, RegistryPeer, Snapshot
+from services.trainer.planning import Planner
 from services.trainer.repository import JobRepository
-from services.trainer.validation import (
-    check_labels,
-    check_parameters,
-    check_trunk_source,
-    example_warnings,
-)
 
 PROJECT = "projects/{project}"
 JOB = "projects/{project}/trainingJobs/{job}"
-SNAPSHOT = "projects/{project}/snapshots/{snapshot}"
-VERSION = "projects/{project}/modelVersions/{version}"
 QUEUE_KEY = "queue"
 """Signal key of whatever workers and the reconciler wait for; a job's own key is its id."""
 
@@ -60,25 +52,23 @@ class TrainerHandlers:
         self,
         repository: JobRepository,
         log: JobLog,
-        annotation: AnnotationPeer,
-        registry: RegistryPeer,
+        planner: Planner,
+        settings: SettingsRepository,
         signal: Signal,
         clock: Clock,
         ids: IdSource,
         *,
-        default_trunk_source: str,
         heartbeat_seconds: float,
         poll_seconds: float,
     ) -> None:
         """Work with these parts; watches look at the store every `poll_seconds`."""
         self._repository = repository
         self._log = log
-        self._annotation = annotation
-        self._registry = registry
+        self._planner = planner
+        self._settings = settings
         self._signal = signal
         self._clock = clock
         self._ids = ids
-        self._default_trunk_source = default_trunk_source
         self._heartbeat_seconds = heartbeat_seconds
         self._poll_seconds = poll_seconds
 
@@ -101,19 +91,14 @@ class TrainerHandlers:
         # Before anything is checked: a repeat gets the first answer, whatever changed meanwhile.
         if key is not None and (first := await self._repository.find_repeat(key)) is not None:
             return first
-        check_parameters(wanted.parameters)
-        check_trunk_source(wanted.trunk_source)
-        snapshot = await self._snapshot(project, wanted.snapshot)
-        check_labels(wanted.labels, snapshot)
-        source = wanted.trunk_source or self._default_trunk_source
-        if wanted.base_model_version:
-            source = await self._base_trunk_source(project, wanted)
+        self._planner.check(wanted)
+        new_id = self._ids.new()
+        snapshot = await self._planner.snapshot(project, wanted, key.key if key else new_id)
+        settings = await self._settings.get(project)
         job = replace(
-            wanted,
-            project=project,
-            id=self._ids.new(),
-            trunk_source=source,
-            warnings=example_warnings(wanted.labels, snapshot),
+            await self._planner.plan(project, wanted, snapshot),
+            id=new_id,
+            replace_newest=settings.versioning_disabled,
             create_time=self._clock.now(),
         )
         created = await self._repository.create(job, key)
@@ -192,35 +177,6 @@ class TrainerHandlers:
                 last_item = self._clock.monotonic()
                 yield WatchItem(payload=Heartbeat(), resume_token=_token(job, line))
             await self._signal.wait(job.id, seen, min(self._poll_seconds, self._heartbeat_seconds))
-
-    async def _snapshot(self, project: str, name: str) -> Snapshot:
-        field = "training_job.snapshot"
-        if parse_name(SNAPSHOT, name, field)["project"] != project:
-            raise invalid_field(field, "must be a snapshot of the same project.")
-        try:
-            return await self._annotation.get_snapshot(name)
-        except NotFoundError:
-            raise invalid_field(field, f"{name} does not exist.") from None
-
-    async def _base_trunk_source(self, project: str, wanted: TrainingJob) -> str:
-        """Return the source of the base version's trunk: all adapters of a version read one."""
-        field = "training_job.base_model_version"
-        name = wanted.base_model_version
-        if parse_name(VERSION, name, field)["project"] != project:
-            raise invalid_field(field, "must be a model version of the same project.")
-        try:
-            base = await self._registry.get_version(name)
-            trunk = await self._registry.get_trunk(base.trunk_digest)
-        except NotFoundError:
-            raise invalid_field(field, f"{name} does not exist.") from None
-        if base.state == "FAILED":
-            raise invalid_field(field, f"{name} is FAILED: its adapters must not be served.")
-        if wanted.trunk_source and wanted.trunk_source != trunk.source:
-            raise invalid_field(
-                "training_job.trunk_source",
-                f"must be empty or {trunk.source!r}, the trunk of the base model version.",
-            )
-        return trunk.source
 
     async def _resume_from(self, job: TrainingJob, token: str) -> int:
         if not token:

@@ -7,8 +7,14 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
-from services.trainer.documents import epochs_value, evaluation_value, failure_value
+from services.trainer.documents import (
+    baseline_value,
+    epochs_value,
+    evaluation_value,
+    failure_value,
+)
 from services.trainer.domain import (
+    Baseline,
     EpochMetrics,
     Failure,
     Progress,
@@ -88,6 +94,7 @@ class HeldJob:
         event: JobEvent,
         *,
         evaluation: tuple[SplitEvaluation, ...] | None = None,
+        baseline: Baseline | None = None,
         model_version: str = "",
         failure: Failure | None = None,
     ) -> None:
@@ -97,6 +104,8 @@ class HeldJob:
             changes = dict(noted)
             if evaluation is not None:
                 changes["evaluation"] = evaluation_value(evaluation)
+            if baseline is not None:
+                changes["baseline"] = baseline_value(baseline)
             if model_version:
                 changes["model_version"] = model_version
             if failure is not None:

@@ -1,8 +1,9 @@
 """The files of a job that parent and child exchange. Free of torch and gRPC.
 
 ``<jobs>/<job>/``: ``snapshot.jsonl`` (the examples), ``spec.json`` (what to do), ``run/`` (the
-engine's checkpoint), ``adapters/``, ``report.json`` and ``result.json`` (what was made; written
-last, so that its presence says that computing is complete). Every file appears whole or not at all.
+engine's checkpoint), ``fetched/`` (adapters of other versions), ``baseline.json`` (what the served
+version scores), ``adapters/``, ``report.json`` and ``result.json`` (what was made; written last, so
+that its presence says that computing is complete). Every file appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -15,8 +16,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from services.trainer.documents import evaluation_of, evaluation_value
-from services.trainer.domain import SplitEvaluation
+from services.trainer.documents import (
+    baseline_of,
+    baseline_value,
+    evaluation_of,
+    evaluation_value,
+)
+from services.trainer.domain import Baseline, SplitEvaluation
 from services.trainer.reports.documents import report_of, report_value
 from services.trainer.reports.model import TrainingReport
 
@@ -45,6 +51,32 @@ class Example:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AdapterFiles:
+    """One label's adapter on disk."""
+
+    label: str
+    manifest: str
+    weights: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedModel:
+    """The version that is served while a job runs, to be measured on the job's examples.
+
+    Attributes:
+        model_version: Its resource name.
+        trunk_folder: Its trunk, which may be another than the job's.
+        adapters: Its adapters.
+        split: Where it is measured: ``dev``, or ``test`` where there is no dev.
+    """
+
+    model_version: str
+    trunk_folder: str
+    adapters: tuple[AdapterFiles, ...]
+    split: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class JobSpec:
     """What a child is to do.
 
@@ -64,6 +96,8 @@ class JobSpec:
         engine: Name of the engine.
         use_gpu: Whether the job was given a GPU.
         parameters: Those that were given; the engine's defaults hold for the rest.
+        initial_adapters: Where the training of their labels starts.
+        served: What the result is compared with before it is deployed; None: nothing.
         lineage: Goes into the adapters' manifests.
         threads: Threads to compute with; 0: all cores.
         providers: ``auto``, ``cpu`` or ``cuda``.
@@ -83,6 +117,8 @@ class JobSpec:
     engine: str = "ladder"
     use_gpu: bool = False
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    initial_adapters: tuple[AdapterFiles, ...] = ()
+    served: ServedModel | None = None
     lineage: Mapping[str, Any] = field(default_factory=dict)
     threads: int = 0
     providers: str = "auto"
@@ -97,15 +133,6 @@ class Parity:
     span_mismatches: int
     passed: bool
     reason: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class AdapterFiles:
-    """One label's adapter on disk."""
-
-    label: str
-    manifest: str
-    weights: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +157,8 @@ class JobFolder:
         self.report_path = path / "report.json"
         self.run_path = path / "run"
         self.adapters_path = path / "adapters"
+        self.fetched_path = path / "fetched"
+        self.baseline_path = path / "baseline.json"
 
     def create(self) -> None:
         """Make the folders, readable by this user only: they hold the project's texts."""
@@ -180,6 +209,23 @@ class JobFolder:
         document = asdict(result) | {"evaluation": evaluation_value(result.evaluation)}
         write_whole(self.result_path, json.dumps(document).encode())
 
+    def write_baseline(self, baseline: Baseline) -> None:
+        """Store what the served version scores; call it before `write_result`."""
+        write_whole(self.baseline_path, json.dumps(baseline_value(baseline)).encode())
+
+    def read_baseline(self) -> Baseline | None:
+        """Return what the served version scores, or None when nothing was compared.
+
+        Raises:
+            JobFilesError: The file is damaged.
+        """
+        try:
+            return baseline_of(json.loads(self.baseline_path.read_bytes()))
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            raise JobFilesError("the baseline file cannot be read") from error
+
     def read_result(self) -> JobResult | None:
         """Return what was made, or None when computing is not complete.
 
@@ -211,9 +257,26 @@ def read_spec(path: Path) -> JobSpec:
     """
     try:
         document = json.loads(path.read_bytes())
-        return JobSpec(**{**document, "labels": tuple(document["labels"])})
+        return JobSpec(
+            **{
+                **document,
+                "labels": tuple(document["labels"]),
+                "initial_adapters": _adapters(document["initial_adapters"]),
+                "served": _served(document["served"]),
+            }
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise JobFilesError(f"{path.name} is no job spec") from error
+
+
+def _adapters(entries: Iterable[Mapping[str, str]]) -> tuple[AdapterFiles, ...]:
+    return tuple(AdapterFiles(**entry) for entry in entries)
+
+
+def _served(entry: Mapping[str, Any] | None) -> ServedModel | None:
+    if entry is None:
+        return None
+    return ServedModel(**{**entry, "adapters": _adapters(entry["adapters"])})
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from services.common.clock import Clock
 from services.common.logs import get_logger
 from services.trainer.child_process import ChildProcess
-from services.trainer.domain import FailureReason, JobFailedError, TrainingJob
+from services.trainer.data_checks import check_examples, split_counts
+from services.trainer.domain import (
+    Baseline,
+    FailureReason,
+    JobFailedError,
+    TrainingJob,
+)
+from services.trainer.fetching import Fetching
 from services.trainer.held_job import HeldJob
-from services.trainer.job_files import Example, JobFilesError, JobFolder, JobResult, JobSpec
+from services.trainer.job_files import (
+    Example,
+    JobFilesError,
+    JobFolder,
+    JobResult,
+    JobSpec,
+)
 from services.trainer.job_log import LogWriter
 from services.trainer.job_state import JobEvent, JobState
 from services.trainer.ports import AnnotationPeer, RegistryPeer, Snapshot
@@ -88,6 +100,9 @@ class JobWork:
         self._peer = PeerCalls(
             parts.clock, retry_seconds=parts.settings.peer_retry_seconds, note=writer.add
         )
+        self._fetching = Fetching(
+            parts.registry, parts.trunks, self._folder.fetched_path, self._peer, held.add_warning
+        )
 
     async def run(self) -> None:
         """Do the job.
@@ -106,14 +121,15 @@ class JobWork:
         snapshot = await self._peer(
             "Reading the snapshot", lambda: annotation.get_snapshot(job.snapshot)
         )
-        result = self._finished_result()
+        result, baseline = self._finished_result()
         if result is None:
             await self._prepare(snapshot)
             result = await self._compute()
+            baseline = self._folder.read_baseline()
         if self._held.job.state is JobState.TRAINING:
             await self._held.advance(JobEvent.EVALUATE)
         await self._keep_report()
-        await self._held.advance(JobEvent.REGISTER, evaluation=result.evaluation)
+        await self._held.advance(JobEvent.REGISTER, evaluation=result.evaluation, baseline=baseline)
         started = self._parts.clock.monotonic()
         self._writer.add("info", f"Registering {len(result.adapters)} adapters.")
         version = await self._parts.publisher.publish(
@@ -124,16 +140,17 @@ class JobWork:
         await self._writer.flush()
         await self._held.advance(JobEvent.FINISH, model_version=version)
 
-    def _finished_result(self) -> JobResult | None:
+    def _finished_result(self) -> tuple[JobResult | None, Baseline | None]:
         try:
-            result = self._folder.read_result()
+            result, baseline = self._folder.read_result(), self._folder.read_baseline()
         except JobFilesError as error:
             self._writer.add("warning", f"Computing again: {error}.")
-            self._folder.result_path.unlink()
-            return None
+            self._folder.result_path.unlink(missing_ok=True)
+            self._folder.baseline_path.unlink(missing_ok=True)
+            return None, None
         if result is not None:
             self._writer.add("info", "Going on with what an earlier attempt computed.")
-        return result
+        return result, baseline
 
     async def _keep_report(self) -> None:
         """Store the report: the job's folder goes when the job has ended."""
@@ -148,21 +165,12 @@ class JobWork:
     async def _prepare(self, snapshot: Snapshot) -> None:
         """Write the child's files."""
         job, settings = self._held.job, self._parts.settings
-        counts = await self._fetch_examples(snapshot)
-        labels = []
-        for label in job.labels or snapshot.labels:
-            if counts[label]:
-                labels.append(label)
-            else:
-                self._held.add_warning(
-                    f"Label {label!r} has no example in the train split and was not trained."
-                )
-        if not labels:
-            raise JobFailedError(
-                FailureReason.NO_TRAINING_DATA,
-                "No label has an example in the train split: annotate more texts and take a new "
-                "snapshot.",
-            )
+        examples = await self._fetch_examples(snapshot)
+        trainable = await asyncio.to_thread(
+            check_examples, job, examples, job.labels or snapshot.labels
+        )
+        for warning in trainable.warnings:
+            self._held.add_warning(warning)
         trunk = await self._trunk_folder(job)
         spec = JobSpec(
             job=job.name,
@@ -172,9 +180,12 @@ class JobWork:
             trunks_folder=str(settings.trunks_dir),
             trunk_folder="" if trunk is None else str(trunk),
             trunk_source=job.trunk_source,
-            labels=tuple(labels),
+            labels=trainable.labels,
             model_type=job.model_type.value,
             control=job.control,
+            multiple=job.multiple,
+            initial_adapters=await self._fetching.initial(job, trainable.labels),
+            served=await self._fetching.served(job, examples),
             engine=job.engine,
             parameters={
                 name: value
@@ -189,8 +200,8 @@ class JobWork:
         settings.trunks_dir.mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(self._folder.write_spec, spec)
 
-    async def _fetch_examples(self, snapshot: Snapshot) -> Mapping[str, int]:
-        """Store the examples and return the number of train spans by label."""
+    async def _fetch_examples(self, snapshot: Snapshot) -> Sequence[Example]:
+        """Store the examples and return them."""
         if not self._folder.examples_path.is_file():
             annotation = self._parts.annotation
             examples = await self._peer(
@@ -200,23 +211,18 @@ class JobWork:
             await asyncio.to_thread(self._folder.write_examples, examples)
         else:
             examples = await asyncio.to_thread(lambda: list(self._folder.read_examples()))
-        splits = Counter(example.split for example in examples)
+        splits = split_counts(examples)
         self._writer.add(
             "info",
             f"Snapshot {snapshot.name}: {splits['train']} train, {splits['dev']} dev and "
             f"{splits['test']} test texts.",
         )
-        return Counter(
-            label
-            for example in examples
-            if example.split == "train"
-            for _, _, label in example.spans
-        )
+        return examples
 
     async def _trunk_folder(self, job: TrainingJob) -> Path | None:
         """Return the exported trunk's folder; None: the child exports it."""
         started = self._parts.clock.monotonic()
-        trunks, name = self._parts.trunks, job.base_model_version
+        trunks, name = self._parts.trunks, job.based_on
         if name:
             registry = self._parts.registry
             base = await self._peer(

@@ -7,18 +7,64 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from services.trainer.domain import SplitEvaluation
+from services.trainer.domain import SplitEvaluation, TrainingData
 from services.trainer.job_files import Example, Parity
 
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """A snapshot without its examples; `span_counts` over all splits, by label."""
+    """A snapshot without its examples.
+
+    Attributes:
+        name: Its resource name.
+        content_hash: Of its examples.
+        labels: The label values.
+        span_counts: Spans of all splits by label.
+        example_counts: Examples by split.
+        choice_counts: Examples by control and value.
+        assertion_counts: Spans by assertion status.
+    """
 
     name: str
     content_hash: str
     labels: tuple[str, ...]
     span_counts: Mapping[str, int] = field(default_factory=dict)
+    example_counts: Mapping[str, int] = field(default_factory=dict)
+    choice_counts: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    assertion_counts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """The `Choices` controls that its examples have choices of, sorted."""
+        return tuple(sorted({control for control, _ in self.choice_counts}))
+
+    def values_of(self, control: str) -> tuple[str, ...]:
+        """Return the values chosen of a control, sorted."""
+        return tuple(sorted(value for name, value in self.choice_counts if name == control))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoiceControl:
+    """A `Choices` control of a labelling config."""
+
+    name: str
+    multiple: bool = False
+    train: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What the event stream told: one event, or a heartbeat.
+
+    Attributes:
+        token: Continues the stream behind it.
+        submitted: Whether it says that a completion was submitted.
+        time: When it happened, microseconds; 0 for a heartbeat.
+    """
+
+    token: str
+    submitted: bool = False
+    time: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +86,42 @@ class RegisteredVersion:
     adapters: Mapping[str, str]
     trunk_digest: str
     failure_message: str = ""
+    model_type: str = "ner"
+    control: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployedVersion:
+    """One of the models that a project serves: `name` is the version's."""
+
+    name: str
+    model_type: str
+    control: str
+    trunk_digest: str
+    adapters: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """What a project serves; revision 0 and no etag: nothing was ever deployed."""
+
+    revision: int = 0
+    etag: str = ""
+    models: tuple[DeployedVersion, ...] = ()
+
+    def model(self, model_type: str, control: str) -> DeployedVersion | None:
+        """Return the one of this type and control, if any."""
+        wanted = (model_type, control)
+        return next((m for m in self.models if (m.model_type, m.control) == wanted), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisteredAdapter:
+    """An adapter in the registry: its manifest's bytes and, by file name, digests."""
+
+    digest: str
+    manifest: bytes
+    files: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +162,26 @@ class AnnotationPeer(Protocol):
 
     async def get_snapshot(self, name: str) -> Snapshot:
         """Return a snapshot; RESOURCE_NOT_FOUND when there is none."""
+        ...
+
+    async def create_snapshot(self, project: str, data: TrainingData, request_id: str) -> Snapshot:
+        """Freeze the completions that `data` selects; a repeat returns the first snapshot.
+
+        Raises:
+            SpanloopError: Fields are named as those of CreateSnapshot.
+        """
+        ...
+
+    async def choice_controls(self, project: str) -> tuple[ChoiceControl, ...]:
+        """Return the `Choices` controls of a project's labelling config; without one: none."""
+        ...
+
+    def watch_changes(self, project: str, token: str) -> AsyncIterator[Change]:
+        """Yield what happens in a project behind a token; empty: from the first kept event on.
+
+        Raises:
+            OutOfRangeError: RESUME_TOKEN_EXPIRED or RESUME_TOKEN_INVALID.
+        """
         ...
 
     def read_snapshot(self, name: str) -> AsyncIterator[Example]:
@@ -124,6 +226,23 @@ class RegistryPeer(Protocol):
 
     async def find_version_of(self, project: str, training_job: str) -> RegisteredVersion | None:
         """Return the version that a job made, if any."""
+        ...
+
+    async def get_adapter(self, digest: str) -> RegisteredAdapter:
+        """Return an adapter; RESOURCE_NOT_FOUND when there is none."""
+        ...
+
+    async def served(self, project: str) -> Served:
+        """Return what a project serves."""
+        ...
+
+    async def deploy(self, version: str, etag: str, request_id: str) -> int:
+        """Serve a version; returns the deployment's revision. A repeat returns the first answer.
+
+        Raises:
+            AbortedError: The deployment moved since `etag` was read.
+            FailedPreconditionError: The version cannot be deployed.
+        """
         ...
 
     async def verify_version(self, name: str, parity: Parity) -> RegisteredVersion:

@@ -70,7 +70,7 @@ class Publisher:
         self, job: TrainingJob, result: JobResult, peer: PeerCalls
     ) -> dict[str, str]:
         """Return the base version's adapters; those trained now replace theirs."""
-        name = job.base_model_version
+        name = job.kept_version
         trained = {adapter.label for adapter in result.adapters}
         if not name:
             return {}
@@ -111,6 +111,7 @@ class Publisher:
             training_job=job.name,
             code_version=self._code_version,
             # The name where it fits; the id is unique too.
+            replace_newest=job.replace_newest,
             request_id=job.name if len(job.name) <= _MAX_REQUEST_ID else job.id,
         )
 

@@ -1,4 +1,4 @@
-"""Finishes what nobody works on: expired leases, orphans of an earlier process, cancelled jobs."""
+"""Finishes what nobody works on: expired leases, orphans, cancelled jobs, groups half created."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class Reconciler:
         alone: bool,
         interval_seconds: float,
         tidy: Callable[[], Awaitable[None]],
+        finish_groups: Callable[[], Awaitable[None]],
     ) -> None:
         """Reconcile the jobs of `queue`.
 
@@ -40,6 +41,7 @@ class Reconciler:
                 still holds from before was left behind.
             interval_seconds: Time between looks.
             tidy: Awaited once at the start.
+            finish_groups: Awaited at each look; inserts the jobs of groups that are not complete.
         """
         self._queue = queue
         self._log = log
@@ -48,6 +50,7 @@ class Reconciler:
         self._alone = alone
         self._interval_seconds = interval_seconds
         self._tidy = tidy
+        self._finish_groups = finish_groups
 
     async def run(self) -> None:
         """Reconcile until cancelled."""
@@ -61,6 +64,7 @@ class Reconciler:
 
     async def reconcile(self) -> None:
         """Look once."""
+        await self._finish_groups()
         await self._requeued(await self._queue.requeue_expired())
         for job in await self._queue.cancel_waiting():
             _log.info("job_cancelled", job=job.name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
 
 from services.common.errors import not_found
 from services.common.idempotency import (
@@ -22,7 +24,7 @@ from services.common.store.port import (
     Order,
 )
 from services.trainer.documents import JOBS, job_document, job_of
-from services.trainer.domain import TrainingJob, TrainingSource
+from services.trainer.domain import DeploymentOutcome, TrainingJob, TrainingSource
 from services.trainer.job_state import LIVE_STATES, JobState
 
 _NEWEST_FIRST = (Order(field="create_time", descending=True),)
@@ -74,6 +76,47 @@ class JobRepository:
         if stored is None or stored.body["project"] != project:
             raise not_found(f"projects/{project}/trainingJobs/{job_id}")
         return job_of(stored)
+
+    async def has_live(self, project: str) -> bool:
+        """Return whether a job of the project will still change."""
+        live: list[Condition] = [
+            Eq("project", project),
+            In("state", [state.value for state in LIVE_STATES]),
+        ]
+        return bool(await self._store.find(JOBS, where=live, limit=1))
+
+    async def get_many(self, job_ids: Sequence[str]) -> list[TrainingJob]:
+        """Return the jobs of these ids that exist, in their order."""
+        found = await self._store.get_many(JOBS, job_ids)
+        return [job_of(found[job_id]) for job_id in job_ids if job_id in found]
+
+    async def insert(self, job: TrainingJob) -> None:
+        """Store a job of this id unless it is there already."""
+        with suppress(DuplicateError):
+            await self._store.insert(JOBS, job.id, job_document(job))
+
+    async def undeployed(self, limit: int) -> list[TrainingJob]:
+        """Return DONE jobs whose deployment is still to be decided on, oldest first."""
+        found = await self._store.find(
+            JOBS,
+            where=[Eq("deploy_pending", True), Eq("state", JobState.DONE.value)],
+            order=(Order(field="end_time"),),
+            limit=limit,
+        )
+        return [job_of(stored) for stored in found]
+
+    async def settle_deployment(
+        self, job: TrainingJob, outcome: DeploymentOutcome
+    ) -> TrainingJob | None:
+        """Store what became of deploying, once; None when that was stored before."""
+        stored = await self._store.update(
+            JOBS,
+            job.id,
+            where=[Eq("deploy_pending", True), Eq("state", JobState.DONE.value)],
+            set={"deployment": asdict(outcome), "deploy_pending": False},
+            increment={"version": 1},
+        )
+        return None if stored is None else job_of(stored)
 
     async def states_of(self, job_ids: Sequence[str]) -> dict[str, JobState]:
         """Return the states of the jobs that exist."""

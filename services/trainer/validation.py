@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from services.common.errors import Reason, invalid_field
 from services.trainer.domain import RECOMMENDED_EXAMPLES, Parameters
@@ -88,11 +88,16 @@ def check_labels(labels: Sequence[str], snapshot: Snapshot) -> None:
         seen.add(label)
 
 
-def example_warnings(labels: Sequence[str], snapshot: Snapshot) -> tuple[str, ...]:
-    """Return a remark for every label that is likely to train badly for want of examples."""
+def example_warnings(what: str, counts: Mapping[str, int]) -> tuple[str, ...]:
+    """Return a remark for every label that is likely to train badly for want of examples.
+
+    Args:
+        what: What the names are: ``Label``, a control's values, ``Assertion status``.
+        counts: Annotated examples by name.
+    """
     return tuple(
-        f"Label {label!r} has {count} annotated {'example' if count == 1 else 'examples'} in the "
+        f"{what} {name!r} has {count} annotated {'example' if count == 1 else 'examples'} in the "
         "snapshot: 40–50 examples per label are recommended."
-        for label in (labels or snapshot.labels)
-        if (count := snapshot.span_counts.get(label, 0)) < RECOMMENDED_EXAMPLES
+        for name, count in counts.items()
+        if count < RECOMMENDED_EXAMPLES
     )

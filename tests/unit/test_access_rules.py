@@ -20,7 +20,12 @@ from spanloop.annotation.v1 import (
 )
 from spanloop.inference.v1 import inference_service_pb2
 from spanloop.registry.v1 import registry_service_pb2
-from spanloop.trainer.v1 import trainer_service_pb2
+from spanloop.trainer.v1 import (
+    trainer_service_pb2,
+    training_group_service_pb2,
+    training_report_service_pb2,
+    training_settings_service_pb2,
+)
 
 CONTRACTS: dict[str, tuple[ModuleType, ...]] = {
     "annotation": (
@@ -32,7 +37,12 @@ CONTRACTS: dict[str, tuple[ModuleType, ...]] = {
         rule_service_pb2,
         suggestion_service_pb2,
     ),
-    "trainer": (trainer_service_pb2,),
+    "trainer": (
+        trainer_service_pb2,
+        training_group_service_pb2,
+        training_report_service_pb2,
+        training_settings_service_pb2,
+    ),
     "registry": (registry_service_pb2,),
     "inference": (inference_service_pb2,),
 }

@@ -27,7 +27,6 @@ from services.trainer.housekeeping import superfluous, tidy_jobs
 from services.trainer.identity import worker_identity
 from services.trainer.job_files import JobFolder, JobSpec
 from services.trainer.job_state import JobState
-from services.trainer.ports import Snapshot
 from services.trainer.retrying import PeerCalls
 from services.trainer.validation import PARAMETERS, check_parameters, example_warnings
 from tests.unit.tiny_trunk import write_trunk
@@ -145,13 +144,10 @@ def test_all_parameters_of_the_contract_are_checked() -> None:
 
 
 def test_few_examples_are_remarked() -> None:
-    snapshot = Snapshot(
-        name="s", content_hash="h", labels=("A", "B", "C"), span_counts={"A": 40, "B": 39}
-    )
-    warnings = example_warnings((), snapshot)
+    warnings = example_warnings("Label", {"A": 40, "B": 39, "C": 0})
     assert len(warnings) == 2
-    assert "'B' has 39" in warnings[0]
-    assert example_warnings(("A",), snapshot) == ()
+    assert "Label 'B' has 39" in warnings[0]
+    assert example_warnings("Label", {"A": 40}) == ()
 
 
 def test_folders_of_ended_jobs_go(tmp_path: Path) -> None:

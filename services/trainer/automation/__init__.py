@@ -1,0 +1,1 @@
+"""Training and deploying without a hand on it: settings, groups, active learning, the gate."""
