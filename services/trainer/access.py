@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.common.auth import Access, AccessRules
 
 _SERVICE = "/spanloop.trainer.v1.TrainerService"
+_RESOURCES = "/spanloop.trainer.v1.ResourceService"
 _REPORTS = "/spanloop.trainer.v1.TrainingReportService"
 _SETTINGS = "/spanloop.trainer.v1.TrainingSettingsService"
 _GROUPS = "/spanloop.trainer.v1.TrainingGroupService"
@@ -15,6 +16,8 @@ ACCESS: AccessRules = {
     f"{_SERVICE}/ListTrainingJobs": Access.AUTHENTICATED,
     f"{_SERVICE}/CancelTrainingJob": Access.AUTHENTICATED,
     f"{_SERVICE}/WatchTrainingJob": Access.AUTHENTICATED,
+    f"{_RESOURCES}/DescribeParameters": Access.AUTHENTICATED,
+    f"{_RESOURCES}/ListResources": Access.AUTHENTICATED,
     f"{_REPORTS}/GetTrainingReport": Access.AUTHENTICATED,
     f"{_REPORTS}/DownloadTrainingReport": Access.AUTHENTICATED,
     f"{_REPORTS}/DownloadTrainingLogs": Access.AUTHENTICATED,

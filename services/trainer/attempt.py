@@ -20,8 +20,11 @@ from services.trainer.job_queue import JobQueue
 from services.trainer.job_state import JobEvent
 from services.trainer.job_work import JobWork, StoppedEarlyError, WorkParts
 from services.trainer.publishing import CancelledBeforeCommitError
+from services.trainer.resources.slots import Grant
 
 _log = get_logger(__name__)
+_LOOK_SECONDS = 0.5
+"""A cancel that another process was asked for is seen after this long."""
 
 
 class Interruption(Enum):
@@ -50,8 +53,8 @@ class AttemptParts:
 class Attempt:
     """Runs a job that was just claimed."""
 
-    def __init__(self, job: TrainingJob, parts: AttemptParts) -> None:
-        """Take over the claimed job."""
+    def __init__(self, job: TrainingJob, parts: AttemptParts, grant: Grant) -> None:
+        """Take over the claimed job with the slots that it was given."""
         self._parts = parts
         self._held = HeldJob(job, parts.queue, parts.signal.notify)
         self._writer = LogWriter(
@@ -62,7 +65,7 @@ class Attempt:
             lambda: parts.signal.notify(job.id),
         )
         self._work = JobWork(
-            self._held, self._writer, parts.work, lambda: self._why() is Interruption.DRAIN
+            self._held, self._writer, parts.work, grant, lambda: self._why() is Interruption.DRAIN
         )
         self._interrupted: asyncio.Future[Interruption] | None = None
 
@@ -180,15 +183,18 @@ class Attempt:
         await self._held.advance(JobEvent.FAIL, failure=failure)
 
     async def _keep_lease(self) -> None:
-        """Extend the lease, and see what others asked of the job."""
+        """Extend the lease, and see soon what others asked of the job, in whichever process."""
         job_id, clock, signal = self.job_id, self._parts.clock, self._parts.signal
         lease = self._parts.lease_seconds
         kept = clock.monotonic()
         while True:
             seen = signal.version(job_id)
             try:
-                job = await self._held.heartbeat()
-                kept = clock.monotonic()
+                if clock.monotonic() - kept < lease / 3:
+                    job = await self._held.look()
+                else:
+                    job = await self._held.heartbeat()
+                    kept = clock.monotonic()
             except AbortedError:
                 return self.interrupt(Interruption.LOST)
             except StoreError as error:
@@ -200,7 +206,7 @@ class Attempt:
                     return self.interrupt(Interruption.CANCEL)
             # A cancel in this process wakes us at once; our own writes do so too, so breathe.
             await asyncio.sleep(min(0.2, lease / 10))
-            await signal.wait(job_id, seen, lease / 3)
+            await signal.wait(job_id, seen, min(_LOOK_SECONDS, lease / 3))
 
     async def _flush_regularly(self) -> None:
         while True:

@@ -19,7 +19,7 @@ from services.trainer.attempt import AttemptParts
 from services.trainer.automation.wiring import AUTOMATION_COLLECTIONS, Automation, AutomationParts
 from services.trainer.config import TrainerSettings
 from services.trainer.documents import COLLECTIONS
-from services.trainer.handlers import TrainerHandlers
+from services.trainer.handlers import QUEUE_KEY, TrainerHandlers
 from services.trainer.housekeeping import job_folders, tidy_jobs
 from services.trainer.identity import worker_identity
 from services.trainer.job_log import JobLog
@@ -36,9 +36,15 @@ from services.trainer.reports.repository import ReportRepository
 from services.trainer.reports.servicer import FULL_NAME as REPORTS_NAME
 from services.trainer.reports.servicer import TrainingReportServicer
 from services.trainer.repository import JobRepository
+from services.trainer.resource_servicer import FULL_NAME as RESOURCES_NAME
+from services.trainer.resource_servicer import ResourceServicer
+from services.trainer.resources.assembly import workforce
+from services.trainer.resources.handlers import ResourceHandlers
+from services.trainer.resources.machine import Probe, ProbeProcess
 from services.trainer.servicer import FULL_NAME, TrainerServicer
 from services.trainer.trunks import TrunkStore
 from services.trainer.worker import WorkerPool
+from spanloop.trainer.v1 import resource_service_pb2_grpc as resource_grpc
 from spanloop.trainer.v1 import trainer_service_pb2_grpc as trainer_grpc
 from spanloop.trainer.v1 import training_report_service_pb2_grpc as report_grpc
 
@@ -54,6 +60,7 @@ async def build(
     annotation: AnnotationPeer | None = None,
     registry: RegistryPeer | None = None,
     child_command: Sequence[str] = CHILD_COMMAND,
+    probe: Probe | None = None,
 ) -> AsyncIterator[Wiring]:
     """Build the trainer; the parts that are given replace the real ones.
 
@@ -64,6 +71,7 @@ async def build(
         annotation: The annotation service.
         registry: The registry service.
         child_command: Starts a child process; the spec's path is appended.
+        probe: Finds graphics processors.
 
     Raises:
         SchemaError: The database is not one of this service and version.
@@ -109,19 +117,32 @@ async def build(
                 clock=clock,
             ),
         )
+        force = workforce(
+            settings,
+            store,
+            clock,
+            identity.holder,
+            probe or ProbeProcess(),
+            on_room=lambda: signal.notify(QUEUE_KEY),
+            on_job=signal.notify,
+        )
+        stack.push_async_callback(force.beat.leave)
         tidy = _Tidying(settings, repository)
         pool = WorkerPool(
             queue,
             parts,
             signal,
             identity.holder,
-            slots=settings.workers,
+            force.slots,
+            force.reservations,
             poll_seconds=settings.poll_seconds,
             after_attempt=tidy,
         )
         # Children are ended before the store is closed, also when the server failed to start.
         stack.push_async_callback(pool.drain)
-        planner = Planner(annotation, registry, default_trunk_source=settings.trunk_source)
+        planner = Planner(
+            annotation, registry, force.admission, default_trunk_source=settings.trunk_source
+        )
         automation = Automation(
             AutomationParts(
                 store=store,
@@ -147,12 +168,19 @@ async def build(
             poll_seconds=settings.poll_seconds,
         )
         servicer = TrainerServicer(handlers)
+        resources = ResourceServicer(ResourceHandlers(force.directory, repository))
         reporting = TrainingReportServicer(ReportHandlers(repository, reports, log, PageProcess()))
         yield Wiring(
             services=[
                 GrpcService(
                     full_name=FULL_NAME,
                     register=partial(trainer_grpc.add_TrainerServiceServicer_to_server, servicer),
+                ),
+                GrpcService(
+                    full_name=RESOURCES_NAME,
+                    register=partial(
+                        resource_grpc.add_ResourceServiceServicer_to_server, resources
+                    ),
                 ),
                 GrpcService(
                     full_name=REPORTS_NAME,
@@ -173,11 +201,14 @@ async def build(
                         identity.holder,
                         alone=identity.alone,
                         interval_seconds=min(settings.poll_seconds, settings.lease_seconds / 3),
+                        waiting=force.waiting,
+                        shortage=force.shortage,
                         tidy=tidy,
                         finish_groups=automation.groups.finish_all,
                     ).run,
                 ),
                 BackgroundTask(name="workers", run=pool.run),
+                BackgroundTask(name="worker-beat", run=force.beat.run),
                 *automation.background(),
             ],
             on_drain=[pool.drain],
@@ -209,7 +240,6 @@ def _work_settings(settings: TrainerSettings, child_command: Sequence[str]) -> W
         cache_dir=settings.cache_dir.absolute(),
         activation_cache_bytes=settings.activation_cache_bytes,
         trunks_dir=settings.trunks_dir.absolute(),
-        threads=settings.threads,
         providers=settings.providers,
         stop_seconds=settings.stop_seconds,
         peer_retry_seconds=settings.peer_retry_seconds,

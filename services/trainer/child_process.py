@@ -61,8 +61,10 @@ class ChildProcess:
         self._oom_kills = count_oom_kills()
 
     @classmethod
-    async def start(cls, command: Sequence[str], spec: Path) -> ChildProcess:
-        """Start ``command spec``.
+    async def start(
+        cls, command: Sequence[str], spec: Path, variables: Mapping[str, str] | None = None
+    ) -> ChildProcess:
+        """Start ``command spec`` with these environment variables besides.
 
         Raises:
             OSError: It cannot be started.
@@ -73,7 +75,7 @@ class ChildProcess:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=child_environment(os.environ),
+            env=child_environment(os.environ) | dict(variables or {}),
             limit=_MAX_LINE,
             # Its own group: it is ended with all its own children, and a Ctrl-C at the terminal
             # reaches the server only, which then stops it in order.

@@ -24,14 +24,43 @@ class TrainerSettings(ServiceSettings):
     workers: int = Field(
         1, ge=0, le=64, description="Jobs trained at the same time; 0: only queue them."
     )
+    cpu_slots: int = Field(
+        0, ge=0, le=4096, description="Processor slots that jobs share; 0: the machine's cores."
+    )
+    gpus: int = Field(
+        -1, ge=-1, le=64, description="GPUs that jobs share; -1: those that are found and work."
+    )
+    memory_bytes: int = Field(
+        0, ge=0, description="Memory that jobs share; 0: four fifths of the machine's."
+    )
     threads: int = Field(
         default=0,
         ge=0,
-        description="Processor threads of a training; 0: all cores for the trunk, one for the "
-        "adapters, whose products are small.",
+        description="Processor threads of a training; 0: one per processor slot of the job, or "
+        "all cores where only one job runs at a time.",
     )
     providers: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="What runs the trunk: a GPU where there is one, or as said."
+        "auto",
+        description="What runs the trunk. auto: a GPU for the jobs that take one, the CPU for the "
+        "others; or as said for all of them.",
+    )
+    worker_beat_seconds: float = Field(
+        5,
+        gt=0,
+        description="Time between signs of life of a worker; after three that are missing it "
+        "counts as gone.",
+    )
+    reserve_seconds: float = Field(
+        60,
+        ge=0,
+        description="How long a job that needs more than is free may be passed by smaller ones; "
+        "then a worker is kept free for it.",
+    )
+    unfit_seconds: float = Field(
+        3600,
+        gt=0,
+        description="How long a job waits while no live worker is large enough for it, before it "
+        "fails.",
     )
     trunk_source: str = Field(
         "embedded:all-MiniLM-L6-v2", description="Trunk of jobs that do not name one."

@@ -55,6 +55,9 @@ _REASONS = {
         training_job_pb2.TRAINING_FAILURE_REASON_CONTRADICTORY_ANNOTATIONS
     ),
     FailureReason.SCRIPT_FAILED: training_job_pb2.TRAINING_FAILURE_REASON_SCRIPT_FAILED,
+    FailureReason.RESOURCES_INSUFFICIENT: (
+        training_job_pb2.TRAINING_FAILURE_REASON_RESOURCES_INSUFFICIENT
+    ),
 }
 _TYPES = {
     ModelType.NER: evaluation_pb2.MODEL_TYPE_NER,
@@ -236,11 +239,7 @@ def job_out(job: TrainingJob) -> training_job_pb2.TrainingJob:
         etag=job.etag,
         control=job.control,
         engine=job.engine,
-        resources=training_job_pb2.TrainingResources(
-            cpu=job.resources.cpu,
-            gpu=job.resources.gpu,
-            memory_bytes=job.resources.memory_bytes,
-        ),
+        resources=resources_out(job.resources),
         waiting_reason=job.waiting_reason if job.state is JobState.WAITING else "",
         source=_SOURCES[job.source],
         group=job.group,
@@ -268,6 +267,13 @@ def job_out(job: TrainingJob) -> training_job_pb2.TrainingJob:
     if job.end_time:
         message.end_time.CopyFrom(to_timestamp(job.end_time))
     return message
+
+
+def resources_out(resources: Resources) -> training_job_pb2.TrainingResources:
+    """Return the message of resources."""
+    return training_job_pb2.TrainingResources(
+        cpu=resources.cpu, gpu=resources.gpu, memory_bytes=resources.memory_bytes
+    )
 
 
 def evaluation_out(splits: Sequence[SplitEvaluation]) -> evaluation_pb2.EvaluationReport:

@@ -35,6 +35,7 @@ from services.trainer.job_state import JobState
 JOBS = "training_jobs"
 LOGS = "training_logs"
 REPORTS = "training_reports"
+WORKERS = "training_workers"
 
 COLLECTIONS = (
     Collection(
@@ -51,6 +52,7 @@ COLLECTIONS = (
     ),
     Collection(name=LOGS, indexes=(Index(fields=("job", "first")),)),
     Collection(name=REPORTS),
+    Collection(name=WORKERS),
 )
 
 

@@ -26,6 +26,7 @@ class FailureReason(StrEnum):
     TOO_FEW_COMPLETIONS = "TOO_FEW_COMPLETIONS"
     CONTRADICTORY_ANNOTATIONS = "CONTRADICTORY_ANNOTATIONS"
     SCRIPT_FAILED = "SCRIPT_FAILED"
+    RESOURCES_INSUFFICIENT = "RESOURCES_INSUFFICIENT"
 
 
 class ModelType(StrEnum):
@@ -205,7 +206,8 @@ class Lease:
         worker: The holder's id; empty when nobody holds it.
         boot: The holder's process start, so that a restarted worker knows its own orphans.
         token: Fencing token: grows with every claim and every taking away, never falls.
-        expires_at: Microseconds since the epoch; meaningless without a holder.
+        expires_at: Microseconds since the epoch; changes with every renewal, by which others see
+            that the holder lives (`lease_watch`).
     """
 
     worker: str = ""

@@ -85,6 +85,7 @@ class TrainerHandlers:
 
         Raises:
             InvalidArgumentError: A field is unusable.
+            FailedPreconditionError: RESOURCES_INSUFFICIENT.
         """
         project = parse_name(PROJECT, parent, "parent")["project"]
         key = RequestKey.of("CreateTrainingJob", parent, request_id, fingerprint_of)

@@ -81,6 +81,10 @@ class HeldJob:
             self._take(await self._queue.heartbeat(self._job), visible=False)
         return self._job
 
+    async def look(self) -> TrainingJob:
+        """Read the job, without a write; what is known here stays as it is."""
+        return await self._queue.look(self._job)
+
     async def commit(self) -> bool:
         """Pass the point after which the job cannot be cancelled; False when it is cancelled."""
         async with self._writing:

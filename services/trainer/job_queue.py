@@ -7,6 +7,9 @@ another project's first job by one job at most. The choice of the project is mad
 that claims, so concurrent trainers may now and then choose the same project; the claim itself is
 one atomic write, so no job is ever taken twice.
 
+Slots: a worker takes only what fits what it has free. A younger job may so pass an older, larger
+one, but for a bounded time only (`resources.reservations`).
+
 Fencing: every claim and every taking away raises ``lease.token``. Each write of a holder names its
 token and the states that it may start from in the write's own guard; a holder that was paused past
 its lease gets LEASE_LOST instead of overwriting its successor's work.
@@ -21,7 +24,7 @@ from typing import Any
 
 from services.common.clock import Clock
 from services.common.errors import AbortedError, Reason
-from services.common.store.port import Condition, DocumentStore, Eq, Gt, In, Lt, Ne, Order
+from services.common.store.port import Condition, DocumentStore, Eq, In, Lt, Ne, Order
 from services.trainer.documents import JOBS, failure_value, job_of
 from services.trainer.domain import Failure, FailureReason, TrainingJob
 from services.trainer.job_state import (
@@ -33,6 +36,10 @@ from services.trainer.job_state import (
     sources,
     target,
 )
+from services.trainer.lease_watch import LeaseWatch
+from services.trainer.resources.reservations import Room
+from services.trainer.turns import turns
+from services.trainer.waiting_jobs import WAITING
 
 _BY_AGE = (Order(field="create_time"),)
 _MOST_ATTEMPTS_MESSAGE = (
@@ -60,16 +67,42 @@ class JobQueue:
         self._clock = clock
         self._lease_us = round(lease_seconds * 1e6)
         self._max_attempts = max_attempts
+        self._leases = LeaseWatch(clock, lease_seconds=lease_seconds)
         self._choosing = asyncio.Lock()
 
-    async def claim(self, holder: Holder) -> TrainingJob | None:
-        """Take the next job by the rule above, or None when nothing waits."""
+    async def claim(self, holder: Holder, room: Room | None = None) -> TrainingJob | None:
+        """Take the next job by the rule above, or None when nothing waits that may be taken.
+
+        Args:
+            holder: Who takes it.
+            room: What it has room for; None: for anything.
+        """
         async with self._choosing:
-            for project in await self._projects_by_turn():
-                job = await self._claim_in(project, holder)
+            queue = await turns(self._store)
+            # All are asked, also those whose turn may not come: each may have been passed by.
+            held = {turn.project for turn in queue if room and room.holds_back(turn.oldest)}
+            latest = max((turn.claimed for turn in queue), default=0)
+            for turn in queue:
+                if turn.project in held:
+                    return None
+                job = await self._claim_in(turn.project, holder, room, after=latest)
                 if job is not None:
                     return job
         return None
+
+    async def look(self, job: TrainingJob) -> TrainingJob:
+        """Read a held job: whether cancelling was asked for.
+
+        Raises:
+            AbortedError: LEASE_LOST.
+        """
+        stored = await self._store.get(JOBS, job.id)
+        if stored is None:
+            raise _lease_lost(job)
+        now = job_of(stored)
+        if now.lease.token != job.lease.token or now.state not in RUNNING_STATES:
+            raise _lease_lost(job)
+        return now
 
     async def heartbeat(self, job: TrainingJob) -> TrainingJob:
         """Extend the lease; the answer tells whether cancelling was asked for.
@@ -142,14 +175,32 @@ class JobQueue:
         return stored
 
     async def requeue_expired(self) -> list[TrainingJob]:
-        """Take away every lease that has expired; returns the jobs after the writes."""
-        return await self._requeue([Lt("lease.expires_at", self._clock.now())])
+        """Take away every lease that was not renewed for as long as it lasts, as seen from here.
+
+        It takes two calls, the lease's time apart. Returns the jobs after the writes.
+        """
+        taken = [
+            await self._take_away(
+                job,
+                consume_attempt=True,
+                # Not if it was renewed since it was read.
+                where=[Eq("lease.expires_at", job.lease.expires_at)],
+            )
+            for job in self._leases.dead(await self._running())
+        ]
+        return [job for job in taken if job is not None]
 
     async def requeue_orphans(self, holder: Holder) -> list[TrainingJob]:
         """Take away at once the leases of earlier processes of the same worker."""
-        return await self._requeue(
-            [Eq("lease.worker", holder.worker), Ne("lease.boot", holder.boot)]
-        )
+        where: list[Condition] = [
+            Eq("lease.worker", holder.worker),
+            Ne("lease.boot", holder.boot),
+        ]
+        taken = [
+            await self._take_away(job, consume_attempt=True, where=where)
+            for job in await self._running(where)
+        ]
+        return [job for job in taken if job is not None]
 
     async def cancel_waiting(self) -> list[TrainingJob]:
         """Finish the cancelling of jobs that nobody holds; returns the jobs after the writes."""
@@ -175,50 +226,29 @@ class JobQueue:
                 done.append(job_of(after))
         return done
 
-    async def _projects_by_turn(self) -> list[str]:
-        waiting = [Eq("state", JobState.WAITING.value), Eq("cancel_requested", False)]
-        turns: list[tuple[int, int, int, str]] = []
-        last = ""
-        while True:
-            # Jumps from project to project, so that a long queue of one project costs nothing.
-            found = await self._store.find(
-                JOBS,
-                where=[*waiting, Gt("project", last)],
-                order=(Order(field="project"), *_BY_AGE),
-                limit=1,
-            )
-            if not found:
-                break
-            last = found[0].body["project"]
-            running = await self._store.count(
-                JOBS, where=[Eq("project", last), _in(RUNNING_STATES)]
-            )
-            latest = await self._store.find(
-                JOBS,
-                where=[Eq("project", last), Gt("claim_time", 0)],
-                order=(Order(field="claim_time", descending=True),),
-                limit=1,
-            )
-            claimed = latest[0].body["claim_time"] if latest else 0
-            turns.append((running, claimed, found[0].body["create_time"], last))
-        return [project for *_, project in sorted(turns)]
-
-    async def _claim_in(self, project: str, holder: Holder) -> TrainingJob | None:
+    async def _claim_in(
+        self, project: str, holder: Holder, room: Room | None, *, after: int
+    ) -> TrainingJob | None:
         now = self._clock.now()
+        where: list[Condition] = [*WAITING, Eq("project", project)]
+        if room is not None:
+            where += [
+                Lt("resources.cpu", room.free.cpu + 1),
+                Lt("resources.gpu", room.free.gpu + 1),
+                Lt("resources.memory_bytes", room.free.memory_bytes + 1),
+            ]
         stored = await self._store.claim_one(
             JOBS,
-            where=[
-                Eq("state", JobState.WAITING.value),
-                Eq("project", project),
-                Eq("cancel_requested", False),
-            ],
+            where=where,
             order=_BY_AGE,
             set={
                 "state": next_state(JobState.WAITING, JobEvent.CLAIM).value,
                 "lease.worker": holder.worker,
                 "lease.boot": holder.boot,
                 "lease.expires_at": now + self._lease_us,
-                "claim_time": now,
+                # Behind all claims before, though the wall clock be set back: projects take turns.
+                "claim_time": max(now, after + 1),
+                "waiting_reason": "",
                 "committed": False,
                 "progress": {"phase": "starting", "fraction": 0.0, "epoch": 0, "epochs": 0},
             },
@@ -243,18 +273,11 @@ class JobQueue:
             raise _lease_lost(job)
         return job_of(stored)
 
-    async def _requeue(self, where: Sequence[Condition]) -> list[TrainingJob]:
+    async def _running(self, where: Sequence[Condition] = ()) -> list[TrainingJob]:
         found = await self._store.find(
-            JOBS,
-            where=[_in(RUNNING_STATES), *where],
-            order=_BY_AGE,
-            limit=1000,
+            JOBS, where=[_in(RUNNING_STATES), *where], order=_BY_AGE, limit=1000
         )
-        taken = [
-            await self._take_away(job_of(stored), consume_attempt=True, where=where)
-            for stored in found
-        ]
-        return [job for job in taken if job is not None]
+        return [job_of(stored) for stored in found]
 
     async def _take_away(
         self, job: TrainingJob, *, consume_attempt: bool, where: Sequence[Condition] = ()

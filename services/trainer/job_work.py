@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from services.common.clock import Clock
 from services.common.logs import get_logger
+from services.trainer.child_memory import watch_memory
 from services.trainer.child_process import ChildProcess
 from services.trainer.data_checks import check_examples, split_counts
 from services.trainer.domain import (
@@ -43,6 +45,7 @@ from services.trainer.protocol import (
 )
 from services.trainer.publishing import Publisher
 from services.trainer.reports.repository import ReportRepository
+from services.trainer.resources.slots import Grant
 from services.trainer.retrying import PeerCalls
 from services.trainer.trunks import TrunkStore
 
@@ -58,7 +61,6 @@ class WorkSettings:
     cache_dir: Path
     activation_cache_bytes: int
     trunks_dir: Path
-    threads: int
     providers: str
     stop_seconds: float
     peer_retry_seconds: float
@@ -89,12 +91,14 @@ class JobWork:
         held: HeldJob,
         writer: LogWriter,
         parts: WorkParts,
+        grant: Grant,
         may_stop_gently: Callable[[], bool],
     ) -> None:
         """Prepare to do the job."""
         self._held = held
         self._writer = writer
         self._parts = parts
+        self._grant = grant
         self._may_stop_gently = may_stop_gently
         self._folder = JobFolder(parts.settings.jobs_dir / held.job.id)
         self._peer = PeerCalls(
@@ -194,8 +198,9 @@ class JobWork:
             },
             # Only what follows from the inputs: equal inputs give equal adapters, digest and all.
             lineage={"snapshot_content_hash": snapshot.content_hash},
-            threads=settings.threads,
-            providers=settings.providers,
+            threads=self._grant.threads,
+            use_gpu=self._uses_gpu,
+            providers="cuda" if self._uses_gpu else "cpu",
         )
         settings.trunks_dir.mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(self._folder.write_spec, spec)
@@ -238,13 +243,21 @@ class JobWork:
         """Run the child and return what it made."""
         settings = self._parts.settings
         try:
-            child = await ChildProcess.start(settings.child_command, self._folder.spec_path)
+            child = await ChildProcess.start(
+                settings.child_command,
+                self._folder.spec_path,
+                # An operator who wants the GPU for all jobs has shared it out already.
+                self._grant.environment(os.environ) if settings.providers == "auto" else {},
+            )
         except OSError as error:
             raise JobFailedError(
                 FailureReason.INTERNAL, f"The training process cannot be started: {error}"
             ) from error
         _log.info("child_started", job=self._held.job.name, pid=child.pid)
         grace = 0.0
+        memory = asyncio.create_task(
+            watch_memory(child.pid, self._grant.resources.memory_bytes, self._writer.add)
+        )
         try:
             async for message in child.messages():
                 if isinstance(message, FailedMessage):
@@ -257,11 +270,17 @@ class JobWork:
                 grace = settings.stop_seconds
             raise
         finally:
+            memory.cancel()
             await child.end(grace)
         result = self._folder.read_result()
         if result is None:
             raise StoppedEarlyError
         return result
+
+    @property
+    def _uses_gpu(self) -> bool:
+        setting = self._parts.settings.providers
+        return bool(self._grant.gpus) if setting == "auto" else setting == "cuda"
 
     async def _hear(self, message: Message | ProtocolError) -> None:
         held = self._held

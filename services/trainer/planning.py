@@ -23,6 +23,7 @@ from services.trainer.ports import (
     RegistryPeer,
     Snapshot,
 )
+from services.trainer.resources.admission import Admission
 from services.trainer.validation import (
     check_labels,
     check_parameters,
@@ -66,11 +67,17 @@ class Planner:
     """Checks what is asked for, and fills in what follows from project, snapshot and registry."""
 
     def __init__(
-        self, annotation: AnnotationPeer, registry: RegistryPeer, *, default_trunk_source: str
+        self,
+        annotation: AnnotationPeer,
+        registry: RegistryPeer,
+        admission: Admission,
+        *,
+        default_trunk_source: str,
     ) -> None:
-        """Ask these services."""
+        """Ask these services; `admission` says what a job takes of a worker."""
         self._annotation = annotation
         self._registry = registry
+        self._admission = admission
         self._default_trunk_source = default_trunk_source
 
     def check(self, wanted: TrainingJob, field: str = "training_job") -> None:
@@ -128,11 +135,13 @@ class Planner:
 
         Raises:
             InvalidArgumentError: Names the field.
+            FailedPreconditionError: RESOURCES_INSUFFICIENT: no worker is large enough.
         """
         job = replace(
             wanted,
             project=project,
             snapshot=snapshot.name,
+            resources=await self._admission.admit(wanted.resources, wanted.engine),
             example_counts=dict(snapshot.example_counts),
         )
         job = await self._typed(job, snapshot, field)

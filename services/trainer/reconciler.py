@@ -11,6 +11,8 @@ from services.trainer.handlers import QUEUE_KEY
 from services.trainer.job_log import JobLog
 from services.trainer.job_queue import Holder, JobQueue
 from services.trainer.job_state import JobState
+from services.trainer.resources.shortage import Shortage
+from services.trainer.waiting_jobs import WaitingJobs
 
 _log = get_logger(__name__)
 
@@ -27,6 +29,8 @@ class Reconciler:
         *,
         alone: bool,
         interval_seconds: float,
+        waiting: WaitingJobs,
+        shortage: Shortage,
         tidy: Callable[[], Awaitable[None]],
         finish_groups: Callable[[], Awaitable[None]],
     ) -> None:
@@ -40,6 +44,8 @@ class Reconciler:
             alone: Whether no other process works under the same worker id, so that what the id
                 still holds from before was left behind.
             interval_seconds: Time between looks.
+            waiting: The jobs that nobody holds.
+            shortage: Tells and ends those of them that no worker is large enough for.
             tidy: Awaited once at the start.
             finish_groups: Awaited at each look; inserts the jobs of groups that are not complete.
         """
@@ -49,6 +55,8 @@ class Reconciler:
         self._holder = holder
         self._alone = alone
         self._interval_seconds = interval_seconds
+        self._waiting = waiting
+        self._shortage = shortage
         self._tidy = tidy
         self._finish_groups = finish_groups
 
@@ -56,6 +64,7 @@ class Reconciler:
         """Reconcile until cancelled."""
         if self._alone:
             await self._requeued(await self._queue.requeue_orphans(self._holder))
+        await self._waiting.complete_earlier()
         await self._tidy()
         while True:
             seen = self._signal.version(QUEUE_KEY)
@@ -69,6 +78,7 @@ class Reconciler:
         for job in await self._queue.cancel_waiting():
             _log.info("job_cancelled", job=job.name)
             self._signal.notify(job.id)
+        await self._shortage.look()
 
     async def _requeued(self, jobs: list[TrainingJob]) -> None:
         for job in jobs:

@@ -25,7 +25,7 @@ from services.common.store.port import (
 )
 from services.trainer.documents import JOBS, job_document, job_of
 from services.trainer.domain import DeploymentOutcome, TrainingJob, TrainingSource
-from services.trainer.job_state import LIVE_STATES, JobState
+from services.trainer.job_state import LIVE_STATES, RUNNING_STATES, JobState
 
 _NEWEST_FIRST = (Order(field="create_time", descending=True),)
 
@@ -143,7 +143,7 @@ class JobRepository:
         """
         where: list[Condition] = [Eq("project", project)] if project else []
         if states:
-            where.append(In("state", [state.value for state in states]))
+            where.append(_in(states))
         if source is not None:
             # Jobs of the first release do not say: callers made them.
             by_policy = TrainingSource.ACTIVE_LEARNING
@@ -159,13 +159,22 @@ class JobRepository:
         )
         return [job_of(stored) for stored in found]
 
+    async def running(self) -> list[TrainingJob]:
+        """Return the jobs that workers hold."""
+        found = await self._store.find(JOBS, where=[_in(RUNNING_STATES)], limit=1000)
+        return [job_of(stored) for stored in found]
+
+    async def count_waiting(self) -> int:
+        """Return the number of jobs that wait for a worker."""
+        return await self._store.count(JOBS, where=[_in([JobState.WAITING])])
+
     async def request_cancel(self, job: TrainingJob) -> TrainingJob | None:
         """Set the flag; None when it is too late (see `TrainingJob.committed`).
 
         A repeat changes nothing and returns the job.
         """
         open_to_it: list[Condition] = [
-            In("state", [state.value for state in LIVE_STATES]),
+            _in(LIVE_STATES),
             Ne("committed", True),
         ]
         stored = await self._store.update(
@@ -179,3 +188,7 @@ class JobRepository:
             return job_of(stored)
         after = await self.get(job.project, job.id)
         return after if after.cancel_requested and after.state in LIVE_STATES else None
+
+
+def _in(states: Sequence[JobState]) -> In:
+    return In("state", [state.value for state in states])

@@ -10,14 +10,17 @@ from services.common.logs import get_logger
 from services.common.store.port import StoreError
 from services.common.watch import Signal
 from services.trainer.attempt import Attempt, AttemptParts, Interruption
+from services.trainer.domain import TrainingJob
 from services.trainer.handlers import QUEUE_KEY
 from services.trainer.job_queue import Holder, JobQueue
+from services.trainer.resources.reservations import Reservations
+from services.trainer.resources.slots import Grant, Slots
 
 _log = get_logger(__name__)
 
 
 class WorkerPool:
-    """Claims jobs and runs attempts, `slots` at a time, until it is drained."""
+    """Claims jobs that fit the free slots and runs attempts, until it is drained."""
 
     def __init__(
         self,
@@ -25,8 +28,9 @@ class WorkerPool:
         parts: AttemptParts,
         signal: Signal,
         holder: Holder,
+        slots: Slots,
+        reservations: Reservations,
         *,
-        slots: int,
         poll_seconds: float,
         after_attempt: Callable[[], Awaitable[None]],
     ) -> None:
@@ -36,6 +40,8 @@ class WorkerPool:
         self._signal = signal
         self._holder = holder
         self._slots = slots
+        self._reservations = reservations
+        self._claiming = asyncio.Lock()
         self._poll_seconds = poll_seconds
         self._after_attempt = after_attempt
         self._stopping = False
@@ -47,7 +53,9 @@ class WorkerPool:
         if self._stopping:
             return
         # Tasks of their own: a cancelled background task must not leave a child behind.
-        self._tasks = [asyncio.create_task(self._work(), name="worker") for _ in range(self._slots)]
+        self._tasks = [
+            asyncio.create_task(self._work(), name="worker") for _ in range(self._slots.max_jobs)
+        ]
         try:
             await asyncio.shield(asyncio.gather(*self._tasks))
         finally:
@@ -69,16 +77,17 @@ class WorkerPool:
         while not self._stopping:
             seen = self._signal.version(QUEUE_KEY)
             try:
-                job = await self._queue.claim(self._holder)
+                taken = await self._claim()
             except StoreError as error:
                 _log.warning("claim_failed", error=str(error))
-                job = None
-            if job is None:
+                taken = None
+            if taken is None:
                 # Several trainers that poll one database spread out.
                 pause = self._poll_seconds * random.uniform(0.8, 1.2)  # noqa: S311
                 await self._signal.wait(QUEUE_KEY, seen, pause)
                 continue
-            attempt = Attempt(job, self._parts)
+            job, grant = taken
+            attempt = Attempt(job, self._parts, grant)
             self._running[job.id] = attempt
             try:
                 if self._stopping:
@@ -90,5 +99,16 @@ class WorkerPool:
                 _log.exception("attempt_broke", job=job.name)
             finally:
                 del self._running[job.id]
+                self._slots.give_back(job.id)
                 self._signal.notify(QUEUE_KEY)
             await self._after_attempt()
+
+    async def _claim(self) -> tuple[TrainingJob, Grant] | None:
+        """Take a job and its slots, one at a time: what is free must not be offered twice."""
+        async with self._claiming:
+            free = self._slots.free
+            if not free.cpu:
+                return None
+            room = self._reservations.room(free, self._slots.capacity)
+            job = await self._queue.claim(self._holder, room)
+            return None if job is None else (job, self._slots.take(job.id, job.resources))

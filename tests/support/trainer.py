@@ -15,11 +15,16 @@ from grpc import aio
 from services.common.server import RunningServer
 from services.trainer.bootstrap import build
 from services.trainer.config import TrainerSettings
+from services.trainer.resources.machine import Accelerators
 from spanloop.annotation.v1 import annotation_service_pb2 as annotation_pb
 from spanloop.registry.v1 import registry_service_pb2 as registry_pb
 from spanloop.registry.v1.model_version_pb2 import ModelVersion
+from spanloop.trainer.v1 import (
+    resource_service_pb2_grpc,
+    trainer_service_pb2_grpc,
+    training_report_service_pb2_grpc,
+)
 from spanloop.trainer.v1 import trainer_service_pb2 as pb
-from spanloop.trainer.v1 import trainer_service_pb2_grpc, training_report_service_pb2_grpc
 from spanloop.trainer.v1.training_job_pb2 import TrainingJob, TrainingJobState
 from tests.support import client_channel, running
 from tests.support.annotation import AnnotationClient, annotation_settings
@@ -34,6 +39,11 @@ def fake_child(control: Path | str) -> Sequence[str]:
     return (sys.executable, str(CHILD), str(control))
 
 
+async def no_gpu() -> Accelerators:
+    """Find nothing, without a process that looks for it."""
+    return Accelerators()
+
+
 def state_of(job: TrainingJob) -> str:
     """Return the short name of a job's state."""
     return TrainingJobState.Name(job.state).removeprefix("TRAINING_JOB_STATE_")
@@ -44,6 +54,7 @@ class TrainerClient:
 
     def __init__(self, channel: aio.Channel) -> None:
         self.stub = trainer_service_pb2_grpc.TrainerServiceStub(channel)
+        self.resources = resource_service_pb2_grpc.ResourceServiceStub(channel)
         self.reports = training_report_service_pb2_grpc.TrainingReportServiceStub(channel)
 
     async def create(self, snapshot: str, request_id: str = "", **fields: object) -> TrainingJob:
@@ -158,7 +169,7 @@ class Loop:
     @asynccontextmanager
     async def trainer(self, **fields: object) -> AsyncIterator[tuple[TrainerClient, RunningServer]]:
         """Run a trainer in this process."""
-        made = partial(build, child_command=fake_child(self.control))
+        made = partial(build, child_command=fake_child(self.control), probe=no_gpu)
         async with (
             running(self.settings(**fields), made) as server,
             client_channel(server) as channel,

@@ -47,6 +47,12 @@ class Fixture:
             None,
         )
 
+    async def expire(self) -> list[TrainingJob]:
+        """Watch the leases for longer than one lasts."""
+        assert await self.queue.requeue_expired() == []
+        self.clock.advance(31)
+        return await self.queue.requeue_expired()
+
     async def claim(self, holder: Holder = ME) -> TrainingJob:
         self.clock.advance(1)
         job = await self.queue.claim(holder)
@@ -122,8 +128,7 @@ async def test_projects_take_turns(f: Fixture) -> None:
 async def test_a_paused_holder_changes_nothing(f: Fixture) -> None:
     await f.add("j")
     old = await f.claim()
-    f.clock.advance(31)
-    (waiting,) = await f.queue.requeue_expired()
+    (waiting,) = await f.expire()
     assert (waiting.state, waiting.attempt) == (JobState.WAITING, 1)
     # refused while nobody holds it, and after another took it
     with lost():
@@ -158,12 +163,10 @@ async def test_attempts_are_bounded(f: Fixture) -> None:
     await f.add("j")
     for attempt in (1, 2):
         assert (await f.claim()).attempt == attempt
-        f.clock.advance(31)
-        (job,) = await f.queue.requeue_expired()
+        (job,) = await f.expire()
         assert job.state is JobState.WAITING
     await f.claim()
-    f.clock.advance(31)
-    (job,) = await f.queue.requeue_expired()
+    (job,) = await f.expire()
     assert job.state is JobState.FAILED
     assert job.failure is not None
     assert job.failure.reason is FailureReason.WORKER_LOST
@@ -249,8 +252,7 @@ async def test_two_writers_leave_no_gap_in_a_log(f: Fixture) -> None:
     stale = LogWriter(f.log, f.clock, "j", old.heartbeat, lambda: None)
     stale.add("info", "one")
     await stale.flush()
-    f.clock.advance(31)
-    await f.queue.requeue_expired()
+    await f.expire()
     new = HeldJob(await f.claim(OTHER), f.queue, lambda _: None)
     fresh = LogWriter(f.log, f.clock, "j", new.heartbeat, lambda: None)
     for index in range(450):

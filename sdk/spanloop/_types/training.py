@@ -43,6 +43,7 @@ class TrainingFailureReason(Choice):
     TOO_FEW_COMPLETIONS = "too_few_completions"
     CONTRADICTORY_ANNOTATIONS = "contradictory_annotations"
     SCRIPT_FAILED = "script_failed"
+    RESOURCES_INSUFFICIENT = "resources_insufficient"
 
 
 class TrainingSource(Choice):

@@ -38,6 +38,7 @@ class TrainingFailureReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TRAINING_FAILURE_REASON_TOO_FEW_COMPLETIONS: _ClassVar[TrainingFailureReason]
     TRAINING_FAILURE_REASON_CONTRADICTORY_ANNOTATIONS: _ClassVar[TrainingFailureReason]
     TRAINING_FAILURE_REASON_SCRIPT_FAILED: _ClassVar[TrainingFailureReason]
+    TRAINING_FAILURE_REASON_RESOURCES_INSUFFICIENT: _ClassVar[TrainingFailureReason]
 
 class TrainingSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -64,6 +65,7 @@ TRAINING_FAILURE_REASON_INTERNAL: TrainingFailureReason
 TRAINING_FAILURE_REASON_TOO_FEW_COMPLETIONS: TrainingFailureReason
 TRAINING_FAILURE_REASON_CONTRADICTORY_ANNOTATIONS: TrainingFailureReason
 TRAINING_FAILURE_REASON_SCRIPT_FAILED: TrainingFailureReason
+TRAINING_FAILURE_REASON_RESOURCES_INSUFFICIENT: TrainingFailureReason
 TRAINING_SOURCE_UNSPECIFIED: TrainingSource
 TRAINING_SOURCE_MANUAL: TrainingSource
 TRAINING_SOURCE_ACTIVE_LEARNING: TrainingSource
