@@ -13,7 +13,7 @@ import transformers
 from transformers import PreTrainedTokenizerFast
 
 from services.common.modeling.onnx.trunk import TrunkRunner
-from services.common.modeling.states import WordStateReader
+from services.common.modeling.states import WordStateReader, cut_segments
 from services.trainer.engines import trunk_export, trunk_source
 from services.trainer.engines.interface import Example, TrainRequest
 from services.trainer.engines.ladder_engine import train
@@ -119,8 +119,16 @@ def test_every_family_exports_and_serves(
     np.testing.assert_allclose(
         runner.run(padded, mask)[:, :, :4], runner.run(short, np.ones_like(short)), atol=1e-4
     )
-    (text,) = WordStateReader(runner, max_length=64, stride=16).prepare(["Ab cd " * 60])
+    reader = WordStateReader(runner, max_length=64, stride=16)
+    (text,) = reader.prepare(["Ab cd " * 60])
     assert len(text.windows) > 2
+    # What `ignores_company` promises: no bit depends on what shares the run.
+    assert runner.ignores_company
+    texts = reader.prepare(["ab cd" * n + f" {m}" for n in range(1, 12) for m in range(7)])
+    segments = [segment for text in texts for segment in cut_segments(text, 100, 0)]
+    for segment, inputs in zip(segments, reader.read(segments, independent=True), strict=True):
+        (alone,) = reader.read([segment], independent=True)
+        np.testing.assert_array_equal(alone.states, inputs.states)
 
 
 def test_an_exported_trunk_trains(tmp_path: Path, bert: tuple[Path, TrunkArtifact]) -> None:
