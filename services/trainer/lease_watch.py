@@ -3,7 +3,7 @@
 A watcher remembers what a lease looked like and since when, on its own steady clock. A lease that
 was not renewed for as long as it lasts is dead. So a wall clock that jumps ahead takes no job from
 a live worker, one that jumps back keeps no dead worker's job, and clocks of several machines need
-not agree.
+not agree. A watcher that itself stood still saw nothing meanwhile, and begins anew.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class LeaseWatch:
         self._clock = clock
         self._lease_seconds = lease_seconds
         self._sights: dict[str, _Sight] = {}
+        self._looked = clock.monotonic()
 
     def dead(self, running: Iterable[TrainingJob]) -> list[TrainingJob]:
         """Return those of all running jobs whose lease is dead.
@@ -37,6 +38,9 @@ class LeaseWatch:
         """
         now = self._clock.monotonic()
         known, self._sights = self._sights, {}
+        if now - self._looked > self._lease_seconds:
+            known = {}
+        self._looked = now
         found = []
         for job in running:
             sight = known.get(job.id)

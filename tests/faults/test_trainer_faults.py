@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -263,3 +264,119 @@ async def test_what_was_computed_is_published_after_a_crash(loop: Loop) -> None:
     (version,) = await loop.versions()
     assert version.name == done.model_version
     assert ready(version.state)
+
+
+def second_home(loop: Loop) -> Path:
+    """Return a data directory for another trainer, with the same token."""
+    other = loop.data.parent / "other"
+    other.mkdir()
+    (other / "token").write_text((loop.data / "token").read_text())
+    (other / "token").chmod(0o600)
+    return other
+
+
+@pytest.mark.parametrize("moment", ["fetching", "export", "training", "evaluating", "upload"])
+async def test_a_cancel_asked_of_another_process_is_seen_at_any_moment(
+    loop: Loop, moment: str
+) -> None:
+    """Not at the next renewal of the lease, which is minutes away here."""
+    snapshot = await loop.snapshot()
+    # A child in the middle of anything does not listen; it is killed.
+    holds = {"export": "export", "training": 2, "evaluating": "evaluating"}
+    loop.control_child(hold=holds.get(moment, "evaluating"))
+    shared = {
+        "database_url": f"sqlite:///{loop.data.parent}/shared.db",
+        "lease_seconds": 600,
+        "peer_retry_seconds": 600,
+    }
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        # It accepts connections and never says a word.
+        host, port = silent.getsockname()
+        deaf = {"annotation_address": f"{host}:{port}"} if moment == "fetching" else {}
+        async with (
+            loop.trainer(workers=0, data_dir=second_home(loop), **shared) as (api, _),
+            loop.trainer(**shared, **deaf),
+        ):
+            job = await api.create(snapshot)
+            if moment == "fetching":
+                await api.until(job.name, lambda job: job.attempt == 1)
+            elif moment == "upload":
+                await api.until(job.name, lambda job: state_of(job) == "EVALUATING")
+                await loop.stop_registry()
+                loop.control_child(hold=None)
+                await api.until(job.name, lambda job: state_of(job) == "REGISTERING")
+            else:
+                child = await loop.child_pid()
+                if moment != "export":
+                    await api.until(job.name, lambda job: job.progress.epoch > 1)
+            await api.cancel(job.name)
+            assert state_of(await api.end(job.name)) == "CANCELLED"
+            if moment in holds:
+                await gone(child)
+    if moment == "upload":
+        await loop.start_registry()
+    assert await loop.versions() == []
+
+
+async def test_a_log_goes_on_behind_its_token_after_a_crash(loop: Loop) -> None:
+    snapshot = await loop.snapshot()
+    loop.control_child(epochs=4, hold=2)
+    async with trainer_process(loop, lease_seconds=300) as first:
+        job = await first.client.create(snapshot)
+        seen = []
+        call = first.client.stub.WatchTrainingJob(pb.WatchTrainingJobRequest(name=job.name))
+        async for message in call:
+            seen.append(message)
+            if message.log_line.message == "epoch 2":
+                break
+        call.cancel()
+        await first.kill()
+    loop.control_child(hold=None)
+    async with trainer_process(loop, lease_seconds=300) as second:
+        rest = await second.client.watch(job.name, seen[-1].resume_token)
+        whole = log_lines(await second.client.watch(job.name))
+    assert log_lines(seen) + log_lines(rest) == whole
+    assert [sequence for sequence, _ in whole] == list(range(1, len(whole) + 1))
+    assert state_of(rest[-1].training_job) == "DONE"
+    # progress never falls within an attempt
+    for attempt in (1, 2):
+        shown = [
+            message.training_job.progress.fraction
+            for message in (*seen, *rest)
+            if message.training_job.attempt == attempt
+        ]
+        assert shown == sorted(shown)
+
+
+async def test_many_jobs_on_several_trainers_run_once_each_though_one_is_killed(
+    loop: Loop,
+) -> None:
+    snapshots = [await loop.snapshot(f"p{index}") for index in range(3)]
+    loop.control_child(epochs=2)
+    shared = {
+        "database_url": f"sqlite:///{loop.data.parent}/shared.db",
+        "lease_seconds": 2,
+        "workers": 2,
+        "cpu_slots": 2,
+        "max_attempts": 10,
+    }
+    async with (
+        loop.trainer(data_dir=second_home(loop), **shared) as (client, _),
+        trainer_process(loop, **shared) as killed,
+    ):
+        jobs = [await client.create(snapshot) for snapshot in snapshots for _ in range(3)]
+        # The second trainer dies while it holds something.
+        holder = None
+        async with asyncio.timeout(40):
+            while holder is None:
+                held = [await client.get(job.name) for job in jobs]
+                mine = (loop.data / "trainer" / "worker_id").read_text()
+                holder = next((job for job in held if job.worker.endswith(mine)), None)
+                await asyncio.sleep(0.02)
+        await killed.kill()
+        ended = [await client.end(job.name) for job in jobs]
+    assert {state_of(job) for job in ended} == {"DONE"}
+    versions = [version for n in range(3) for version in await loop.versions(f"p{n}")]
+    assert sorted(version.name for version in versions) == sorted(j.model_version for j in ended)
+    assert len({job.model_version for job in ended}) == len(jobs) == 9
+    assert all(ready(version.state) for version in versions)

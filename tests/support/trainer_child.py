@@ -2,7 +2,8 @@
 
 ``python trainer_child.py <control folder> <spec file>``. In the control folder:
 
-- ``epochs``: number of passes (default 3); ``hold``: stop and wait after this pass while it exists
+- ``epochs``: number of passes (default 3); ``hold``: wait after this pass, or in ``export`` or
+  ``evaluating``, while it exists
 - ``die``: kill itself after its first pass; ``raise``: end with an unhandled error
 - ``fail``: ``REASON message``; ``parity``: ``bad`` for a parity check that fails
 - ``no-report``: make none
@@ -30,7 +31,14 @@ from services.common.modeling.manifest import (
     TrunkManifest,
 )
 from services.trainer.domain import SpanMetrics, SplitEvaluation
-from services.trainer.job_files import AdapterFiles, JobFolder, JobResult, Parity, read_spec
+from services.trainer.job_files import (
+    AdapterFiles,
+    JobFolder,
+    JobResult,
+    JobSpec,
+    Parity,
+    read_spec,
+)
 from services.trainer.protocol import STOP, message_line
 from services.trainer.reports.making import split_report
 from services.trainer.reports.model import LearningCurvePoint, ScoredText, TrainingReport
@@ -51,6 +59,87 @@ def trunk(spec_source: str) -> TrunkManifest:
         precision="fp32",
         opset=20,
         files={TRUNK_FILE: FileDigest.of(MODEL), TOKENIZER_FILE: FileDigest.of(TOKENIZER)},
+    )
+
+
+def export_trunk(spec: JobSpec) -> Path:
+    """Write the trunk's files, or find them; returns their folder."""
+    manifest = trunk(spec.trunk_source)
+    home = Path(spec.trunk_folder or f"{spec.trunks_folder}/{manifest.digest[7:]}")
+    if not spec.trunk_folder:
+        home.mkdir(parents=True, exist_ok=True)
+        (home / TRUNK_FILE).write_bytes(MODEL)
+        (home / TOKENIZER_FILE).write_bytes(TOKENIZER)
+        (home / "manifest.json").write_bytes(manifest.to_bytes())
+    return home
+
+
+def write_results(
+    spec: JobSpec, folder: JobFolder, home: Path, *, bad: bool, with_report: bool
+) -> None:
+    """Write what a training would have made."""
+    manifest = TrunkManifest.from_bytes((home / "manifest.json").read_bytes())
+    adapters = []
+    for index, label in enumerate(spec.labels):
+        weights = f"weights of {label}".encode()
+        data = AdapterManifest(
+            label=label,
+            trunk_digest=manifest.digest,
+            tokenizer_digest=manifest.tokenizer_digest,
+            architecture=LadderArchitecture(
+                hidden_size=8, width=4, taps=(0, 1, 2), context=1, features=39
+            ),
+            decoding=Decoding(outside_bias=0.0),
+            max_length=32,
+            stride=8,
+            files={ADAPTER_FILE: FileDigest.of(weights)},
+            word_splitter="v1",
+            featuriser="v1",
+            lineage=spec.lineage,
+        ).to_bytes()
+        made = folder.adapters_path / str(index)
+        made.mkdir(parents=True, exist_ok=True)
+        (made / "manifest.json").write_bytes(data)
+        (made / "adapter.safetensors").write_bytes(weights)
+        adapters.append(
+            AdapterFiles(
+                label=label,
+                manifest=str(made / "manifest.json"),
+                weights=str(made / "adapter.safetensors"),
+            )
+        )
+    scores = SpanMetrics(precision=0.5, recall=0.5, f1=0.5, support=4, predicted=4, correct=2)
+    evaluation = SplitEvaluation(
+        split="test",
+        labels=dict.fromkeys(spec.labels, scores),
+        micro=scores,
+        macro=scores,
+        texts=2,
+    )
+    if with_report:
+        found = [(0, 4, spec.labels[0], 0.9), (10, 14, "<i>odd</i>", 0.5)]
+        text = ScoredText(
+            text="Acme paid <b>2024</b>.", gold=[(0, 4, spec.labels[0])], predicted=found
+        )
+        curve = (
+            LearningCurvePoint(texts=2, micro_f1=0.25),
+            LearningCurvePoint(texts=4, micro_f1=0.5),
+        )
+        splits = (split_report(evaluation, [text]),)
+        folder.write_report(TrainingReport(splits=splits, learning_curve=curve))
+    folder.write_result(
+        JobResult(
+            trunk_folder=str(home),
+            adapters=tuple(adapters),
+            evaluation=(evaluation,),
+            parity=Parity(
+                texts=5,
+                max_abs_diff=0.5 if bad else 1e-6,
+                span_mismatches=1 if bad else 0,
+                passed=not bad,
+                reason="a span differs" if bad else "",
+            ),
+        )
     )
 
 
@@ -84,15 +173,11 @@ def main() -> None:
         send("failed", reason=reason, message=message)
         os._exit(0)
     folder = JobFolder(Path(spec.folder))
-    manifest = trunk(spec.trunk_source)
-    home = Path(spec.trunk_folder or f"{spec.trunks_folder}/{manifest.digest[7:]}")
+    while setting("hold") == "export":
+        time.sleep(0.02)
+    home = export_trunk(spec)
     if not spec.trunk_folder:
-        home.mkdir(parents=True, exist_ok=True)
-        (home / TRUNK_FILE).write_bytes(MODEL)
-        (home / TOKENIZER_FILE).write_bytes(TOKENIZER)
-        (home / "manifest.json").write_bytes(manifest.to_bytes())
         send("log", level="info", message="exported the trunk")
-    manifest = TrunkManifest.from_bytes((home / "manifest.json").read_bytes())
     checkpoint = folder.run_path / "checkpoint"
     done = int(checkpoint.read_text()) if checkpoint.exists() else 0
     if done:
@@ -124,68 +209,12 @@ def main() -> None:
     send("evaluating")
     while setting("hold") == "evaluating":
         time.sleep(0.02)
-    adapters = []
-    for index, label in enumerate(spec.labels):
-        weights = f"weights of {label}".encode()
-        data = AdapterManifest(
-            label=label,
-            trunk_digest=manifest.digest,
-            tokenizer_digest=manifest.tokenizer_digest,
-            architecture=LadderArchitecture(
-                hidden_size=8, width=4, taps=(0, 1, 2), context=1, features=39
-            ),
-            decoding=Decoding(outside_bias=0.0),
-            max_length=32,
-            stride=8,
-            files={ADAPTER_FILE: FileDigest.of(weights)},
-            word_splitter="v1",
-            featuriser="v1",
-            lineage=spec.lineage,
-        ).to_bytes()
-        made = folder.adapters_path / str(index)
-        made.mkdir(parents=True, exist_ok=True)
-        (made / "manifest.json").write_bytes(data)
-        (made / "adapter.safetensors").write_bytes(weights)
-        adapters.append(
-            AdapterFiles(
-                label=label,
-                manifest=str(made / "manifest.json"),
-                weights=str(made / "adapter.safetensors"),
-            )
-        )
-    scores = SpanMetrics(precision=0.5, recall=0.5, f1=0.5, support=4, predicted=4, correct=2)
-    bad = setting("parity") == "bad"
-    evaluation = SplitEvaluation(
-        split="test",
-        labels=dict.fromkeys(spec.labels, scores),
-        micro=scores,
-        macro=scores,
-        texts=2,
-    )
-    if not setting("no-report"):
-        found = [(0, 4, spec.labels[0], 0.9), (10, 14, "<i>odd</i>", 0.5)]
-        text = ScoredText(
-            text="Acme paid <b>2024</b>.", gold=[(0, 4, spec.labels[0])], predicted=found
-        )
-        curve = (
-            LearningCurvePoint(texts=2, micro_f1=0.25),
-            LearningCurvePoint(texts=4, micro_f1=0.5),
-        )
-        splits = (split_report(evaluation, [text]),)
-        folder.write_report(TrainingReport(splits=splits, learning_curve=curve))
-    folder.write_result(
-        JobResult(
-            trunk_folder=str(home),
-            adapters=tuple(adapters),
-            evaluation=(evaluation,),
-            parity=Parity(
-                texts=5,
-                max_abs_diff=0.5 if bad else 1e-6,
-                span_mismatches=1 if bad else 0,
-                passed=not bad,
-                reason="a span differs" if bad else "",
-            ),
-        )
+    write_results(
+        spec,
+        folder,
+        home,
+        bad=setting("parity") == "bad",
+        with_report=not setting("no-report"),
     )
     send("result")
     os._exit(0)

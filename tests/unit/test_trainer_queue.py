@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,15 @@ from services.trainer.domain import Failure, FailureReason, TrainingJob
 from services.trainer.held_job import HeldJob
 from services.trainer.job_log import JobLog, LogWriter
 from services.trainer.job_queue import Holder, JobQueue
-from services.trainer.job_state import IllegalTransitionError, JobEvent, JobState
+from services.trainer.job_state import (
+    RUNNING_STATES,
+    TERMINAL_STATES,
+    IllegalTransitionError,
+    JobEvent,
+    JobState,
+    sources,
+    target,
+)
 from services.trainer.repository import JobRepository
 
 ME, OTHER = Holder(worker="w1", boot="b1"), Holder(worker="w2", boot="b2")
@@ -49,8 +58,9 @@ class Fixture:
 
     async def expire(self) -> list[TrainingJob]:
         """Watch the leases for longer than one lasts."""
-        assert await self.queue.requeue_expired() == []
-        self.clock.advance(31)
+        for _ in range(2):
+            assert await self.queue.requeue_expired() == []
+            self.clock.advance(16)
         return await self.queue.requeue_expired()
 
     async def claim(self, holder: Holder = ME) -> TrainingJob:
@@ -155,6 +165,7 @@ async def test_a_heartbeat_keeps_the_lease(f: Fixture) -> None:
         f.clock.advance(25)
         after = await f.queue.heartbeat(job)
         assert await f.queue.requeue_expired() == []
+        f.clock.advance(1)
         assert after.version == job.version
     assert after.etag == (await f.repository.get("p", "j")).etag
 
@@ -244,6 +255,60 @@ async def test_moves_follow_the_table(f: Fixture) -> None:
         await held.advance(
             JobEvent.FAIL, failure=Failure(reason=FailureReason.INTERNAL, message="")
         )
+
+
+_STEPS = {
+    JobState.TRAINING: (),
+    JobState.EVALUATING: (JobEvent.EVALUATE,),
+    JobState.REGISTERING: (JobEvent.EVALUATE, JobEvent.REGISTER),
+    JobState.DONE: (JobEvent.EVALUATE, JobEvent.REGISTER, JobEvent.FINISH),
+    JobState.FAILED: (JobEvent.FAIL,),
+    JobState.CANCELLED: (JobEvent.CANCEL,),
+}
+
+
+async def brought_to(f: Fixture, state: JobState) -> TrainingJob:
+    """Return a job in a state, as the holder that brought it there knows it."""
+    waiting = await f.add("j")
+    if state is JobState.WAITING:
+        return waiting
+    job = await f.claim()
+    for event in _STEPS[state]:
+        job = await f.queue.advance(job, event)
+    assert job.state is state
+    return job
+
+
+@pytest.mark.parametrize("event", [event for event in JobEvent if event is not JobEvent.CLAIM])
+@pytest.mark.parametrize("state", JobState)
+async def test_every_transition_that_the_table_has_and_no_other(
+    f: Fixture, state: JobState, event: JobEvent
+) -> None:
+    job = await brought_to(f, state)
+    if state not in sources(event):
+        with pytest.raises(IllegalTransitionError):
+            await f.queue.advance(job, event)
+        assert await f.repository.get("p", "j") == job
+        return
+    after = await f.queue.advance(job, event)
+    assert after.state is target(event)
+    assert after.version == job.version + 1
+    assert bool(after.end_time) == (after.state in TERMINAL_STATES)
+
+
+@pytest.mark.parametrize("known", RUNNING_STATES)
+@pytest.mark.parametrize("state", [state for state in JobState if state is not JobState.WAITING])
+async def test_a_decision_on_an_outdated_state_is_refused_by_the_write(
+    f: Fixture, state: JobState, known: JobState
+) -> None:
+    job = await brought_to(f, state)
+    outdated = replace(job, state=known)
+    for event in JobEvent:
+        if known not in sources(event) or known is state:
+            continue
+        with lost():
+            await f.queue.advance(outdated, event)
+    assert await f.repository.get("p", "j") == job
 
 
 async def test_two_writers_leave_no_gap_in_a_log(f: Fixture) -> None:
