@@ -9,6 +9,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from statistics import fmean
 from typing import Protocol
@@ -21,6 +22,7 @@ from services.trainer.engines import interface, ladder_engine
 from services.trainer.engines.params import LadderParams, ParamsError
 from services.trainer.job_files import (
     AdapterFiles,
+    Example,
     JobFolder,
     JobResult,
     JobSpec,
@@ -130,8 +132,7 @@ def _request(spec: JobSpec, folder: JobFolder, trunk: Path) -> interface.TrainRe
     splits: dict[str, list[interface.Example]] = {"train": [], "dev": [], "test": []}
     wanted = set(spec.labels)
     for example in folder.read_examples():
-        spans = [span for span in example.spans if span[2] in wanted]
-        splits[example.split].append(interface.Example(text=example.text, spans=spans))
+        splits[example.split].append(_example(example, spec, wanted))
     manifest = TrunkManifest.from_bytes((trunk / _MANIFEST).read_bytes())
     try:
         providers = choose_providers(spec.providers)  # type: ignore[arg-type]  # checked inside
@@ -142,6 +143,9 @@ def _request(spec: JobSpec, folder: JobFolder, trunk: Path) -> interface.TrainRe
         dev=splits["dev"],
         test=splits["test"],
         labels=spec.labels,
+        model_type=spec.model_type,
+        control=spec.control,
+        multiple=spec.multiple,
         trunk_folder=trunk,
         work_dir=folder.run_path,
         cache_dir=Path(spec.cache_folder),
@@ -151,6 +155,19 @@ def _request(spec: JobSpec, folder: JobFolder, trunk: Path) -> interface.TrainRe
         threads=spec.threads,
         providers=providers,
     )
+
+
+def _example(example: Example, spec: JobSpec, wanted: AbstractSet[str]) -> interface.Example:
+    """Return what the type learns of an example."""
+    match spec.model_type:
+        case "classification":
+            values = [value for name, value in example.choices if name == spec.control]
+            return interface.Example(text=example.text, choices=values)
+        case "assertion":
+            return interface.Example(text=example.text, assertions=example.assertions)
+        case _:
+            spans = [span for span in example.spans if span[2] in wanted]
+            return interface.Example(text=example.text, spans=spans)
 
 
 def _params(given: Mapping[str, int | float], trunk_length: int) -> LadderParams:

@@ -23,10 +23,13 @@ class Trainable:
 
     Attributes:
         labels: Labels, values or statuses with an example in the train split, as trained.
+        multiple: Whether several values of the control are chosen at once: what the labelling
+            config says, and where any text has several it is so whatever is said.
         warnings: Remarks that do not stop the job.
     """
 
     labels: tuple[str, ...]
+    multiple: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -55,12 +58,24 @@ def check_examples(
     if not trained:
         raise JobFailedError(
             FailureReason.NO_TRAINING_DATA,
-            "No label has an example in the train split: annotate more texts and take a new "
-            "snapshot.",
+            f"{_nothing(job)}: annotate more texts and take a new snapshot.",
         )
     _check_amount(job, train, examples)
     warnings += _check_agreement(job, train, trained)
-    return Trainable(labels=trained, warnings=tuple(warnings))
+    several = job.model_type is ModelType.CLASSIFICATION and any(
+        len(set(_names(job, example))) > 1 for example in examples
+    )
+    return Trainable(labels=trained, multiple=job.multiple or several, warnings=tuple(warnings))
+
+
+def _nothing(job: TrainingJob) -> str:
+    match job.model_type:
+        case ModelType.NER:
+            return "No label has an example in the train split"
+        case ModelType.CLASSIFICATION:
+            return f"No text of the train split has a value of the choices {job.control!r}"
+        case ModelType.ASSERTION:
+            return "No span of the train split has an assertion status"
 
 
 def _names(job: TrainingJob, example: Example) -> Collection[str]:

@@ -187,7 +187,7 @@ class JobWork:
             labels=trainable.labels,
             model_type=job.model_type.value,
             control=job.control,
-            multiple=job.multiple,
+            multiple=trainable.multiple,
             initial_adapters=await self._fetching.initial(job, trainable.labels),
             served=await self._fetching.served(job, examples),
             engine=job.engine,

@@ -22,6 +22,7 @@ from services.trainer.engines.export import export_adapter
 from services.trainer.engines.interface import (
     AdapterArtifact,
     Cancelled,
+    Example,
     NoTrainingDataError,
     OnEvent,
     ParityReport,
@@ -75,17 +76,21 @@ class _Run:
         request = replace(request, labels=sorted(set(request.labels)))
         self._task = task_of(request)
         self._given = {"train": request.train, "dev": request.dev, "test": request.test}
-        used = {
-            name: [example for example in examples if self._task.uses(example)]
-            for name, examples in self._given.items()
-        }
-        self._request = replace(request, **used)
+        self._request = replace(
+            request,
+            train=self._used(request.train),
+            dev=self._used(request.dev),
+            test=self._used(request.test),
+        )
         self._on_event = on_event
         self._should_stop = should_stop
         self._timings: dict[str, float] = {}
         self._notes: list[str] = []
         self._texts: dict[str, Sequence[ScoredText]] = {}
         self._done = 0.0
+
+    def _used(self, examples: Sequence[Example]) -> list[Example]:
+        return [example for example in examples if self._task.uses(example)]
 
     def run(self) -> TrainResult:
         request = self._request

@@ -129,6 +129,13 @@ def _torch_logits(ladder: PooledLadder, groups: Sequence[PooledGroup]) -> NDArra
     architecture = ladder.architecture
     feeds = pack_groups(groups, architecture.context)
     feeds["states"] = feeds["states"][list(architecture.taps)]
-    tensors = {name: torch.from_numpy(array) for name, array in feeds.items()}
+    marks = feeds.get("marks")
     with torch.inference_mode():
-        return np.array(ladder.logits(*ladder.sums(**tensors))[0].numpy())
+        sums = ladder.sums(
+            torch.from_numpy(feeds["states"]),
+            torch.from_numpy(feeds["features"]),
+            torch.from_numpy(feeds["mask"]),
+            torch.from_numpy(feeds["members"]),
+            None if marks is None else torch.from_numpy(marks),
+        )
+        return np.array(ladder.logits(*sums)[0].numpy())

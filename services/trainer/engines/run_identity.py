@@ -43,7 +43,7 @@ def _examples_digest(examples: Sequence[Example], model_type: str) -> str:
     return digest.hexdigest()
 
 
-def _annotations(example: Example, model_type: str) -> list[object]:
+def _annotations(example: Example, model_type: str) -> Sequence[object]:
     """Return what is learned of an example, in one order."""
     match model_type:
         case "classification":
