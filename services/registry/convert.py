@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 from services.common.errors import Reason, invalid_field
+from services.common.modeling.heads import ASSERTION
 from services.common.names import WILDCARD, parse_name
 from services.common.times import to_timestamp
-from services.common.validate import check_count, check_id, check_line, check_range
+from services.common.validate import check_count, check_id, check_line, check_range, check_text
 from services.registry.domain import (
     Action,
     Adapter,
@@ -37,11 +38,16 @@ from spanloop.registry.v1 import (
 
 MAX_CHUNK_BYTES = 1024 * 1024
 MAX_LABELS = 1000
+MAX_PARAMETERS = 20_000
 
 _VERSION = "projects/{project}/modelVersions/{version}"
 _DEPLOYMENT = "projects/{project}/deployment"
 
-_MODEL_TYPES = {evaluation_pb2.MODEL_TYPE_NER: ModelType.NER}
+_MODEL_TYPES = {
+    evaluation_pb2.MODEL_TYPE_NER: ModelType.NER,
+    evaluation_pb2.MODEL_TYPE_CLASSIFICATION: ModelType.CLASSIFICATION,
+    evaluation_pb2.MODEL_TYPE_ASSERTION: ModelType.ASSERTION,
+}
 _MODEL_TYPE_VALUES = {value: key for key, value in _MODEL_TYPES.items()}
 _STATES = {
     model_version_pb2.MODEL_VERSION_STATE_REGISTERED: VersionState.REGISTERED,
@@ -132,10 +138,26 @@ def draft_of(request: registry_service_pb2.CreateModelVersionRequest) -> Version
     return VersionDraft(
         project=project,
         model_type=model_type,
+        control=_control_of(message, model_type),
         adapters=dict(message.adapters),
         evaluation=evaluation_of(message.evaluation, "model_version.evaluation"),
         lineage=_lineage_of(message.lineage),
     )
+
+
+def _control_of(message: model_version_pb2.ModelVersion, model_type: ModelType) -> str:
+    """Return a version's control; refuses adapters that do not stand where its type has them."""
+    field, control = "model_version.control", message.control
+    if model_type is ModelType.CLASSIFICATION:
+        check_line(control, field, 1, 100)
+    elif control:
+        raise invalid_field(field, "belongs to MODEL_TYPE_CLASSIFICATION only.")
+    only = control if model_type is ModelType.CLASSIFICATION else ASSERTION
+    if model_type is not ModelType.NER and set(message.adapters) != {only}:
+        raise invalid_field(
+            "model_version.adapters", f"must have exactly one key for this type: {only!r}."
+        )
+    return control
 
 
 def filter_of(request: registry_service_pb2.ListModelVersionsRequest) -> VersionFilter:
@@ -217,7 +239,9 @@ def version_message(version: ModelVersion) -> model_version_pb2.ModelVersion:
             snapshot_content_hash=lineage.snapshot_content_hash,
             training_job=lineage.training_job,
             code_version=lineage.code_version,
+            parameters=lineage.parameters,
         ),
+        control=version.control,
         state=_STATE_VALUES[version.state],
         failure_message=version.failure_message,
         parity=None
@@ -246,6 +270,8 @@ def deployment_message(deployment: Deployment) -> deployment_pb2.Deployment:
                 model_version=version_name(deployment.project, model.version),
                 trunk_digest=model.trunk_digest,
                 adapters=model.adapters,
+                model_type=_MODEL_TYPE_VALUES[model.model_type],
+                control=model.control,
             )
             for model in deployment.models
         ],
@@ -276,4 +302,5 @@ def _lineage_of(message: model_version_pb2.Lineage) -> Lineage:
         ),
         training_job=check_line(message.training_job, f"{field}.training_job"),
         code_version=check_line(message.code_version, f"{field}.code_version"),
+        parameters=check_text(message.parameters, f"{field}.parameters", 0, MAX_PARAMETERS),
     )

@@ -48,18 +48,19 @@ def check_deployable(version: ModelVersion, *, retired: bool) -> None:
 
 
 def deploy(current: Deployment | None, version: ModelVersion, now: int) -> Deployment:
-    """Return the next revision: `version` takes the place of the one of its type."""
+    """Return the next revision: `version` takes the place of the one of its type and control."""
     new = DeployedModel(
         model_type=version.model_type,
+        control=version.control,
         version=version.id,
         trunk_digest=version.trunk_digest,
         adapters=dict(version.adapters),
     )
-    others = [m for m in (current.models if current else ()) if m.model_type != new.model_type]
+    others = [m for m in (current.models if current else ()) if _place(m) != _place(new)]
     return Deployment(
         project=version.project,
         revision=current.revision + 1 if current else 1,
-        models=tuple(sorted([*others, new], key=lambda model: model.model_type)),
+        models=tuple(sorted([*others, new], key=_place)),
         action=Action.DEPLOY,
         create_time=_later(current, now),
     )
@@ -145,3 +146,8 @@ def _served(deployment: Deployment) -> dict[str, str]:
 def _later(current: Deployment | None, now: int) -> int:
     """Revisions are ordered in time even when the clock was set back."""
     return now if current is None else max(now, current.create_time + 1)
+
+
+def _place(model: DeployedModel) -> tuple[str, str]:
+    """Return what a deployment has one model of."""
+    return model.model_type.value, model.control

@@ -97,6 +97,7 @@ def version_document(
     return {
         "project": draft.project,
         "model_type": draft.model_type,
+        "control": draft.control,
         "number": number,
         "replacement": replacement,
         "replaced_by": "",
@@ -110,6 +111,7 @@ def version_document(
             "snapshot_content_hash": draft.lineage.snapshot_content_hash,
             "training_job": draft.lineage.training_job,
             "code_version": draft.lineage.code_version,
+            "parameters": draft.lineage.parameters,
         },
         "state": VersionState.REGISTERED,
         "failure_message": "",
@@ -125,7 +127,8 @@ def version_of(stored: Stored) -> ModelVersion:
         project=body["project"],
         model_type=ModelType(body["model_type"]),
         number=body["number"],
-        # Versions of the first release have neither.
+        # Versions of the first release have none of these.
+        control=body.get("control", ""),
         replacement=body.get("replacement", 0),
         replaced_by=body.get("replaced_by", ""),
         adapters=_map(body["adapters"]),
@@ -158,6 +161,7 @@ def deployment_document(deployment: Deployment) -> Document:
         "models": [
             {
                 "model_type": model.model_type,
+                "control": model.control,
                 "version": model.version,
                 "trunk_digest": model.trunk_digest,
                 "adapters": _pairs(model.adapters),
@@ -179,6 +183,7 @@ def deployment_of(stored: Stored) -> Deployment:
         models=tuple(
             DeployedModel(
                 model_type=ModelType(model["model_type"]),
+                control=model.get("control", ""),
                 version=model["version"],
                 trunk_digest=model["trunk_digest"],
                 adapters=_map(model["adapters"]),

@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from services.common.errors import InvalidArgumentError, invalid_field
+from services.registry.naming import version_id
 
-_VERSION = re.compile(
-    r"(?P<type>[a-z]+)_(?P<project>[a-z0-9][a-z0-9_-]{0,62})_v(?P<number>[1-9][0-9]{0,8})"
-    r"(?:_r(?P<replacement>[1-9][0-9]{0,8}))?"
-)
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -20,6 +17,8 @@ class ModelType(StrEnum):
     """What a model predicts; the value begins the names of its versions."""
 
     NER = "ner"
+    CLASSIFICATION = "classification"
+    ASSERTION = "assertion"
 
 
 class VersionState(StrEnum):
@@ -106,12 +105,18 @@ class SplitEvaluation:
 
 @dataclass(frozen=True, kw_only=True)
 class Lineage:
-    """Where a version comes from: resource names and hashes, empty where unknown."""
+    """Where a version comes from: resource names and hashes, empty where unknown.
+
+    Attributes:
+        snapshot, snapshot_content_hash, training_job, code_version: Names and hashes.
+        parameters: What it was trained with, canonical JSON.
+    """
 
     snapshot: str = ""
     snapshot_content_hash: str = ""
     training_job: str = ""
     code_version: str = ""
+    parameters: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,12 +139,14 @@ class VersionDraft:
     """A model version as its maker describes it, before it has a number.
 
     Attributes:
-        adapters: Digest of the adapter by label value.
+        control: For a classification the name of its `Choices` control, else empty.
+        adapters: Digest of the adapter by label value, control, or ``assertion``.
         evaluation: At most one entry per split.
     """
 
     project: str
     model_type: ModelType
+    control: str = ""
     adapters: Mapping[str, str]
     evaluation: tuple[SplitEvaluation, ...] = ()
     lineage: Lineage = Lineage()
@@ -150,7 +157,7 @@ class ModelVersion(VersionDraft):
     """A registered model version.
 
     Attributes:
-        number: Counts from 1 per project and type.
+        number: Counts from 1 per project, type and control.
         replacement: Counts the versions that took the place of the first with this number; 0: it.
         replaced_by: Id of the version that took its place, or empty.
         etag: Changes with every change of the state.
@@ -169,8 +176,12 @@ class ModelVersion(VersionDraft):
 
     @property
     def id(self) -> str:
-        """``<type>_<project>_v<n>``, of a replacement with ``_r<k>`` behind it."""
-        return version_id(self.model_type, self.project, self.number, self.replacement)
+        """The last part of `name`."""
+        return self.id_of(self.number, self.replacement)
+
+    def id_of(self, number: int, replacement: int) -> str:
+        """Return the id of another version of the same project, type and control."""
+        return version_id(self.model_type, self.control, self.project, number, replacement)
 
     @property
     def name(self) -> str:
@@ -194,9 +205,10 @@ class VersionFilter:
 
 @dataclass(frozen=True, kw_only=True)
 class DeployedModel:
-    """One model type of a deployment."""
+    """One model type of a deployment; for a classification one control."""
 
     model_type: ModelType
+    control: str = ""
     version: str
     trunk_digest: str
     adapters: Mapping[str, str]
@@ -208,7 +220,7 @@ class Deployment:
 
     Attributes:
         revision: Counts the project's moves from 1.
-        models: One per model type, in the order of the types' names.
+        models: One per model type and control, in the order of their names.
         restored_revision: For a rollback the revision that it serves again, else 0.
     """
 
@@ -230,12 +242,6 @@ class Deployment:
         return str(self.revision)
 
 
-def version_id(model_type: ModelType, project: str, number: int, replacement: int = 0) -> str:
-    """Return the id of a model version."""
-    suffix = f"_r{replacement}" if replacement else ""
-    return f"{model_type}_{project}_v{number}{suffix}"
-
-
 def version_name(project: str, version: str) -> str:
     """Return the resource name of a model version."""
     return f"projects/{project}/modelVersions/{version}"
@@ -244,16 +250,6 @@ def version_name(project: str, version: str) -> str:
 def deployment_name(project: str) -> str:
     """Return the resource name of a project's deployment."""
     return f"projects/{project}/deployment"
-
-
-def is_version_id(project: str, version: str) -> bool:
-    """Return whether a model version of the project could have this id."""
-    parts = _VERSION.fullmatch(version)
-    return (
-        parts is not None
-        and parts["project"] == project
-        and parts["type"] in {model_type.value for model_type in ModelType}
-    )
 
 
 def digest_from_id(id: str, field: str, collection: str) -> str:

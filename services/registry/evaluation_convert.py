@@ -60,7 +60,8 @@ def _split_of(message: evaluation_pb2.SplitEvaluation, field: str) -> SplitEvalu
         raise invalid_field(f"{field}.split", "is required and must be a known split.")
     check_count(message.labels, f"{field}.labels", 0, _MAX_LABELS)
     for label in message.labels:
-        check_line(label, f"{field}.labels", 1, 100)
+        # Values of choices are longer than labels.
+        check_line(label, f"{field}.labels", 1, 1_000)
     return SplitEvaluation(
         split=split,
         labels={

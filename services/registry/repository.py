@@ -34,9 +34,8 @@ from services.registry.domain import (
     VersionFilter,
     VersionState,
     hex_of,
-    is_version_id,
-    version_id,
 )
+from services.registry.naming import is_version_id, version_id
 from services.registry.version_state import sources
 
 _TRUNKS = "trunks"
@@ -53,7 +52,8 @@ COLLECTIONS = (
     Collection(name=_ADAPTERS),
     Collection(
         name=_VERSIONS,
-        # A document's id holds type, number and replacement: nothing else keeps numbers apart.
+        # A document's id holds type, control, number and replacement: nothing else keeps numbers
+        # apart.
         indexes=(
             Index(fields=("project", "model_type", "number", "create_time")),
             Index(fields=("project", "create_time")),
@@ -129,11 +129,15 @@ class VersionDocuments:
         stored = await find_request(self._store, _VERSIONS, request)
         return None if stored is None else documents.version_of(stored)
 
-    async def newest(self, project: str, model_type: ModelType) -> ModelVersion | None:
+    async def newest(
+        self, project: str, model_type: ModelType, control: str
+    ) -> ModelVersion | None:
         """Return the version with the highest number; of several the last replacement."""
+        # Versions of the first release have no control, and are of a type that has none.
+        same: Condition = Eq("control", control) if control else In("control", ("", None))
         found = await self._store.find(
             _VERSIONS,
-            where=[Eq("project", project), Eq("model_type", model_type)],
+            where=[Eq("project", project), Eq("model_type", model_type), same],
             order=[
                 Order(field="number", descending=True),
                 Order(field="create_time", descending=True),
@@ -160,7 +164,7 @@ class VersionDocuments:
             trunk_digest=trunk_digest,
             create_time=create_time,
         )
-        name = version_id(draft.model_type, draft.project, number, replacement)
+        name = version_id(draft.model_type, draft.control, draft.project, number, replacement)
         key = _version_key(draft.project, name)
         try:
             stored = await self._store.insert(_VERSIONS, key, body | request_fields(request))
@@ -224,7 +228,7 @@ class VersionDocuments:
 
     async def _mark_replaced(self, taker: ModelVersion) -> None:
         for replacement in reversed(range(taker.replacement)):
-            earlier = version_id(taker.model_type, taker.project, taker.number, replacement)
+            earlier = taker.id_of(taker.number, replacement)
             marked = await self._store.update(
                 _VERSIONS,
                 _version_key(taker.project, earlier),

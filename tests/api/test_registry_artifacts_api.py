@@ -8,7 +8,7 @@ import pytest
 
 from services.common.blobs import digest_of, key_of
 from services.common.errors import Reason
-from services.common.modeling.manifest import AdapterManifest, TrunkManifest
+from services.common.modeling.manifest import AdapterManifest, Head, TrunkManifest
 from spanloop.registry.v1 import registry_service_pb2 as pb
 from spanloop.registry.v1.trunk_pb2 import Trunk
 from tests.support.registry import (
@@ -237,7 +237,8 @@ async def test_adapter_needs_its_trunk(client: RegistryClient) -> None:
         (adapter_manifest("A", taps=(1, 3)), "architecture.taps"),
         (adapter_manifest("A", hidden_size=9), "architecture.hidden_size"),
         (adapter_manifest("A", max_length=64), "max_length"),
-        (adapter_manifest("A", model_type="assertion"), "model_type"),
+        (adapter_manifest("A", head=Head.ASSERTION, classes=("x", "y")), "label"),
+        (adapter_manifest("A", head=Head.CHOICES, classes=("x", " y")), "classes[1]"),
         (adapter_manifest(" A"), "label"),
         (adapter_manifest("A" * 101), "label"),
     ],

@@ -21,6 +21,7 @@ from services.common.modeling.manifest import (
     AdapterManifest,
     Decoding,
     FileDigest,
+    Head,
     LadderArchitecture,
     TrunkManifest,
 )
@@ -65,7 +66,8 @@ def adapter_manifest(
     taps: tuple[int, ...] = (1, 2),
     hidden_size: int = 8,
     max_length: int = 32,
-    model_type: str = "ner",
+    head: Head = Head.TAGS,
+    classes: tuple[str, ...] = (),
 ) -> AdapterManifest:
     """Return a small valid manifest; its file is `weights`."""
     trunk = trunk or trunk_manifest()
@@ -74,9 +76,16 @@ def adapter_manifest(
         trunk_digest=trunk.digest,
         tokenizer_digest=trunk.tokenizer_digest,
         architecture=LadderArchitecture(
-            hidden_size=hidden_size, width=4, taps=taps, context=1, features=39
+            hidden_size=hidden_size,
+            width=4,
+            taps=taps,
+            context=1,
+            features=39,
+            head=head,
+            classes=len(classes) or 3,
         ),
-        decoding=Decoding(outside_bias=0.0),
+        decoding=Decoding(scheme="bio" if head is Head.TAGS else "single"),
+        classes=classes,
         max_length=max_length,
         stride=8,
         files={ADAPTER_FILE: FileDigest.of(weights)},
@@ -84,7 +93,6 @@ def adapter_manifest(
         featuriser="v1",
         metrics={"dev": {"f1": 0.5}},
         lineage={"seed": 1},
-        model_type=model_type,
     )
 
 
@@ -115,10 +123,17 @@ class RegistryClient:
         )
         return answer.adapter
 
-    async def adapter(self, label: str, weights: bytes = b"weights") -> str:
+    async def adapter(
+        self,
+        label: str,
+        weights: bytes = b"weights",
+        head: Head = Head.TAGS,
+        classes: tuple[str, ...] = (),
+    ) -> str:
         await self.trunk()
         await self.upload(weights)
-        return (await self.register_adapter(adapter_manifest(label, weights=weights))).digest
+        manifest = adapter_manifest(label, weights=weights, head=head, classes=classes)
+        return (await self.register_adapter(manifest)).digest
 
     async def version(
         self,

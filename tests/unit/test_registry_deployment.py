@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,13 +10,12 @@ from services.common.errors import AbortedError, FailedPreconditionError, Reason
 from services.registry import deployment as decisions
 from services.registry.domain import (
     Action,
-    DeployedModel,
     Deployment,
     ModelType,
     ModelVersion,
     VersionState,
-    is_version_id,
 )
+from services.registry.naming import control_id, is_version_id, version_id
 
 
 def version(number: int, state: VersionState = VersionState.READY) -> ModelVersion:
@@ -104,23 +105,6 @@ def test_retirement_refused_while_deployed() -> None:
         decisions.check_retirable(version(1), current)
 
 
-def test_a_deploy_keeps_models_of_other_types() -> None:
-    class Other(str):
-        __slots__ = ()
-
-    other = DeployedModel(
-        model_type=Other("zzz"),  # type: ignore[arg-type]  # a type that is yet to come
-        version="zzz_p_v1",
-        trunk_digest="sha256:t",
-        adapters={},
-    )
-    current = Deployment(
-        project="p", revision=5, models=(other,), action=Action.DEPLOY, create_time=0
-    )
-    assert [m.version for m in after(current, 3).models] == ["ner_p_v3", "zzz_p_v1"]
-    assert [m.version for m in after(after(current, 3), 4).models] == ["ner_p_v4", "zzz_p_v1"]
-
-
 @given(steps=st.lists(st.integers(-5, 5), min_size=1, max_size=20), now=st.integers(0, 1000))
 def test_histories_count_up_and_rollbacks_restore(steps: list[int], now: int) -> None:
     """Steps: positive deploys that version, 0 rolls back, negative rolls back to that revision."""
@@ -168,7 +152,61 @@ def test_histories_count_up_and_rollbacks_restore(steps: list[int], now: int) ->
         ("p", "seq_p_v1", False),
         ("p", "ner_p_v٣", False),
         ("p", "ner_p_v1\n", False),
+        ("p", "ner_p_v1_r2", True),
+        ("p", "assertion_p_v3", True),
+        ("p", "assertion_x_p_v3", False),
+        ("p", "classification_p_v1", False),
+        ("p", "classification_smoking_status_p_v1_r1", True),
+        ("p", "classification_a_v1_p_v2", True),
+        ("p", "classification_a_v1_q_v2", False),
+        ("p", "classification_A_p_v1", False),
     ],
 )
 def test_version_ids(project: str, id: str, fits: bool) -> None:
     assert is_version_id(project, id) is fits
+
+
+@given(st.lists(st.text(min_size=1, max_size=100), min_size=2, max_size=5, unique=True))
+def test_every_control_has_an_id_of_its_own(controls: list[str]) -> None:
+    ids = {control_id(control) for control in controls}
+    assert len(ids) == len(controls)
+    for control in controls:
+        assert is_version_id("p-1_x", version_id("classification", control, "p-1_x", 12))
+        assert is_version_id("p-1_x", version_id("classification", control, "p-1_x", 12, 3))
+        # An id is no other control's name in disguise.
+        assert control_id(control_id(control)) != control_id(control) or control in ids
+
+
+def test_ids_of_controls_are_readable() -> None:
+    assert control_id("smoking_status-2") == "smoking_status-2"
+    assert control_id("Smoking Status").startswith("smoking-status-")
+    assert control_id("Smoking Status") != control_id("smoking status")
+    assert control_id("吸烟").startswith("choices-")
+    assert len(control_id("x" * 100)) < 80
+    hashed = control_id("Smoking Status")
+    assert control_id(hashed) != hashed
+    assert version_id("classification", "tone", "p", 2, 1) == "classification_tone_p_v2_r1"
+    assert version_id("assertion", "", "p", 2) == "assertion_p_v2"
+
+
+def test_a_deployment_holds_one_model_per_type_and_control() -> None:
+    def typed(number: int, model_type: ModelType, control: str = "") -> ModelVersion:
+        return dataclasses.replace(version(number), model_type=model_type, control=control)
+
+    current: Deployment | None = None
+    for one in (
+        typed(1, ModelType.NER),
+        typed(1, ModelType.CLASSIFICATION, "tone"),
+        typed(1, ModelType.ASSERTION),
+        typed(1, ModelType.CLASSIFICATION, "length"),
+        typed(2, ModelType.CLASSIFICATION, "tone"),
+        typed(2, ModelType.NER),
+    ):
+        current = decisions.deploy(current, one, 0)
+    assert current is not None
+    assert [model.version for model in current.models] == [
+        "assertion_p_v1",
+        "classification_length_p_v1",
+        "classification_tone_p_v2",
+        "ner_p_v2",
+    ]

@@ -26,9 +26,6 @@ from services.common.modeling.onnx.pooled import PooledBank, PooledGroup
 from services.common.modeling.packing import WordInputs
 from services.common.modeling.states import PreparedText, Segment, WordStateReader
 
-ASSERTION = "assertion"
-"""What stands in the place of a label for the one adapter of all statuses."""
-
 WINDOW = 24
 """Words on either side of a span that decide its status. Part of the format: adapters learn so."""
 

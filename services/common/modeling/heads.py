@@ -15,6 +15,10 @@ MARKS = 3
 """Columns that tell an assertion adapter where a word stands: in, before or behind the span."""
 
 
+ASSERTION = "assertion"
+"""What stands in the place of a label for the one adapter of all assertion statuses."""
+
+
 class Head(StrEnum):
     """What an adapter answers."""
 

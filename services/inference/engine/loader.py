@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from services.common.blobs import LocalCache
 from services.common.errors import DataLossError, Reason
 from services.common.modeling.adapter import AdapterWeights, load_adapter
-from services.common.modeling.assertions import ASSERTION
+from services.common.modeling.heads import ASSERTION
 from services.common.modeling.manifest import (
     ADAPTER_FILE,
     TOKENIZER_FILE,

@@ -15,6 +15,7 @@ from services.common.errors import (
     invalid_field,
     not_found,
 )
+from services.common.modeling.heads import ASSERTION
 from services.common.modeling.manifest import (
     AdapterManifest,
     FileDigest,
@@ -99,7 +100,12 @@ class Models:
         """
         manifest = _parse(data, "adapter.manifest", AdapterManifest.from_bytes)
         check_line(manifest.label, "adapter.manifest.label", 1, 100)
-        model_type = _model_type(manifest.model_type)
+        if manifest.model_type == ModelType.ASSERTION and manifest.label != ASSERTION:
+            raise invalid_field(
+                "adapter.manifest.label", f"must be {ASSERTION!r} for adapters of this type."
+            )
+        for index, value in enumerate(manifest.classes):
+            check_line(value, f"adapter.manifest.classes[{index}]", 1, 1_000)
         digest = digest_of(data)
         if known := (await self._repository.adapters([digest])).get(digest):
             return known
@@ -110,7 +116,7 @@ class Models:
                 digest=digest,
                 manifest=data,
                 label=manifest.label,
-                model_type=model_type,
+                model_type=ModelType(manifest.model_type),
                 trunk_digest=manifest.trunk_digest,
                 files=_digests(manifest.files),
                 create_time=self._clock.now(),
@@ -181,15 +187,6 @@ def _parse(data: bytes, field: str, read: Callable[[bytes], M]) -> M:
     if not canonical:
         raise invalid_field(field, "is not canonical JSON: sorted keys, no blanks, known fields.")
     return manifest
-
-
-def _model_type(value: str) -> ModelType:
-    try:
-        return ModelType(value)
-    except ValueError:
-        raise invalid_field(
-            "adapter.manifest.model_type", f"must be one of {list(ModelType)}."
-        ) from None
 
 
 def _digests(files: Mapping[str, FileDigest]) -> dict[str, str]:

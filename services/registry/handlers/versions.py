@@ -52,10 +52,11 @@ class Versions:
     async def create(
         self, draft: VersionDraft, request_id: str, *, replace_newest: bool = False
     ) -> ModelVersion:
-        """Register a version under the next number of its project and type.
+        """Register a version under the next number of its project, type and control.
 
-        A repeat with the same request id returns the first version; it is a repeat when type and
-        adapters are the same, whatever evaluation and lineage say, and whichever place it takes.
+        A repeat with the same request id returns the first version; it is a repeat when type,
+        control and adapters are the same, whatever evaluation and lineage say, and whichever place
+        it takes.
 
         Args:
             draft: The version.
@@ -69,8 +70,11 @@ class Versions:
                 their own, or are of another type; or the request id was used otherwise.
             FailedPreconditionError: An adapter is not registered; names its label and digest.
         """
-        content = json.dumps([draft.model_type, sorted(draft.adapters.items())])
-        request = RequestKey.of("CreateModelVersion", draft.project, request_id, content.encode())
+        content: list[object] = [draft.model_type, sorted(draft.adapters.items())]
+        if draft.control:
+            content.append(draft.control)
+        fingerprint = json.dumps(content).encode()
+        request = RequestKey.of("CreateModelVersion", draft.project, request_id, fingerprint)
         if request and (first := await self._repository.by_request(request)):
             return first
         trunk_digest = await self._common_trunk(draft)
@@ -79,7 +83,9 @@ class Versions:
                 check_deadline()
                 if request and (first := await self._repository.by_request(request)):
                     return first
-                newest = await self._repository.newest(draft.project, draft.model_type)
+                newest = await self._repository.newest(
+                    draft.project, draft.model_type, draft.control
+                )
                 now = self._clock.now()
                 number, replacement = 1, 0
                 if newest is not None:

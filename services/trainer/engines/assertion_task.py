@@ -10,14 +10,13 @@ import numpy as np
 
 from services.common.modeling.adapter import AdapterWeights
 from services.common.modeling.assertions import (
-    ASSERTION,
     span_group,
     span_words,
     status_probabilities,
     window_words,
 )
 from services.common.modeling.evaluation import Span
-from services.common.modeling.heads import Decoding, Head
+from services.common.modeling.heads import ASSERTION, Decoding, Head
 from services.common.modeling.manifest import LadderArchitecture, TrunkManifest
 from services.common.modeling.states import WordStateReader
 from services.trainer.engines.dataset import Split
