@@ -381,12 +381,15 @@ def test_few_spans_leave_the_bias_where_it_usually_is() -> None:
 
 def test_epochs_follow_the_size_of_the_data() -> None:
     params = LadderParams()
-    small, large = planned_epochs(params, 5000), planned_epochs(params, 10_000_000)
-    assert small * -(-5000 // params.batch_words) >= params.min_steps
+    small, large = planned_epochs(params, 20_000), planned_epochs(params, 10_000_000)
+    assert small * -(-20_000 // params.batch_words) >= params.min_steps
     assert large == 3
     assert planned_epochs(params, 10) <= 200
+    # Nothing stops a run without dev, so it is shorter.
+    assert planned_epochs(params, 60_000, decided=False) < planned_epochs(params, 60_000) / 4
     assert planned_epochs(LadderParams(epochs=5), 10) == 5
     assert planned_patience(params, 3) == 2
+    assert planned_patience(params, 100) == 15
     assert planned_patience(LadderParams(patience=9), 3) == 9
 
 

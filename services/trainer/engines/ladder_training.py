@@ -76,7 +76,7 @@ class LadderTrainer:
         self._params = params
         self._run_digest = run_digest
         self._work_dir = work_dir
-        self.epochs = planned_epochs(params, self._lesson.words)
+        self.epochs = planned_epochs(params, self._lesson.words, decided=dev is not None)
         self._patience = planned_patience(params, self.epochs)
         self._ladder = task.network(architecture, params.seed, self._lesson)
         self._average = task.network(architecture, params.seed, self._lesson)

@@ -26,11 +26,12 @@ class LadderParams:
             learning a training set's names by heart.
         learning_rate: Step size of AdamW.
         weight_decay: Decoupled weight decay of AdamW.
-        epochs: Passes over the training split; 0 derives them from the data, so that small data
-            gets at least `min_steps` steps and large data at least 3 passes.
-        min_steps: Optimiser steps that a run gets at least when `epochs` is 0.
-        patience: Passes without a better dev F1 after which a label stops; 0 derives it (a third
-            of the run, at least 2).
+        epochs: Most passes over the training split; 0 derives them from the data, so that small
+            data gets `min_steps` steps (at most 200 passes) and large data at least 3 passes.
+        min_steps: Optimiser steps of the longest run when `epochs` is 0; `patience` ends most
+            runs long before. A fifth of it where there is no dev split to decide.
+        patience: Passes without a better dev F1 after which a label stops; 0 derives it (15% of
+            the longest run, at least 2).
         ema: Decay of the averaged weights, which are what is kept; 0 switches averaging off.
         batch_words: Words per optimiser step.
         seed: Seed of everything random. Equal seeds, data and trunk give equal adapters.
@@ -41,13 +42,13 @@ class LadderParams:
     """
 
     width: int = 32
-    context: int = 1
+    context: int = 2
     dropout: float = 0.3
-    tap_dropout: float = 0.5
+    tap_dropout: float = 0.4
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
     epochs: int = 0
-    min_steps: int = 400
+    min_steps: int = 2000
     patience: int = 0
     ema: float = 0.995
     batch_words: int = 640

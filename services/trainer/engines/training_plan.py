@@ -14,19 +14,31 @@ from services.trainer.engines.params import LadderParams
 from services.trainer.engines.selection import LabelChoice
 
 _MIN_EPOCHS, _MAX_EPOCHS = 3, 200
+# Share of the longest run after which a label that gets no better on dev stops.
+_PATIENCE = 0.15
+# Without dev nothing stops a run: large data would be learned by heart in the steps that it may
+# take where dev decides.
+_UNDECIDED = 0.2
 
 
-def planned_epochs(params: LadderParams, words: int) -> int:
-    """Return the number of passes over a training split of so many words."""
+def planned_epochs(params: LadderParams, words: int, *, decided: bool = True) -> int:
+    """Return the largest number of passes over a training split of so many words.
+
+    Args:
+        params: The run's parameters.
+        words: The words of the training split.
+        decided: Whether a dev split stops each label at its best.
+    """
     if params.epochs:
         return params.epochs
     steps = max(math.ceil(words / params.batch_words), 1)
-    return min(max(math.ceil(params.min_steps / steps), _MIN_EPOCHS), _MAX_EPOCHS)
+    wanted = params.min_steps * (1.0 if decided else _UNDECIDED)
+    return min(max(math.ceil(wanted / steps), _MIN_EPOCHS), _MAX_EPOCHS)
 
 
 def planned_patience(params: LadderParams, epochs: int) -> int:
     """Return after how many epochs without a better dev score a label stops."""
-    return params.patience or max(2, math.ceil(epochs / 3))
+    return params.patience or max(2, math.ceil(epochs * _PATIENCE))
 
 
 @dataclass(frozen=True, kw_only=True)
