@@ -31,6 +31,7 @@ from services.trainer.job_files import (
 )
 from services.trainer.reports.making import split_report
 from services.trainer.reports.model import TrainingReport
+from services.trainer.served_scores import measure_served
 
 _MANIFEST = "manifest.json"
 _SPLITS = {"train": "train", "dev": "dev", "held_out": "dev", "test": "test"}
@@ -92,6 +93,9 @@ def train(spec: JobSpec, send: Send, should_stop: Callable[[], bool]) -> bool:
         send("warning", message=note)
     for stage, seconds in result.timings.items():
         send("timing", part=_PARTS.get(stage, "training"), seconds=float(seconds))
+    baseline = measure_served(spec, list(folder.read_examples()), request.providers, _split)
+    if baseline is not None:
+        folder.write_baseline(baseline)
     _write_result(folder, request, result)
     return True
 

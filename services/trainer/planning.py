@@ -285,9 +285,10 @@ def _about_data(error: SpanloopError, field: str) -> SpanloopError:
     metadata = {key: value for key, value in error.metadata.items() if key != "request_id"}
     if "field" in metadata:
         metadata["field"] = renamed(metadata["field"])
+    begins = error.message.startswith(_FIELDS_OF_DATA)
     return type(error)(
         error.reason,
-        f"{field}: {error.message}",
+        f"{field}.{error.message}" if begins else f"{field}: {error.message}",
         metadata=metadata,
         violations=[
             FieldViolation(field=renamed(one.field), description=one.description)

@@ -17,19 +17,38 @@ from services.trainer.bootstrap import build
 from services.trainer.config import TrainerSettings
 from services.trainer.resources.machine import Accelerators
 from spanloop.annotation.v1 import annotation_service_pb2 as annotation_pb
+from spanloop.annotation.v1.completion_pb2 import Completion
 from spanloop.registry.v1 import registry_service_pb2 as registry_pb
 from spanloop.registry.v1.model_version_pb2 import ModelVersion
 from spanloop.trainer.v1 import (
     resource_service_pb2_grpc,
     trainer_service_pb2_grpc,
+    training_group_service_pb2_grpc,
     training_report_service_pb2_grpc,
+    training_settings_service_pb2_grpc,
 )
 from spanloop.trainer.v1 import trainer_service_pb2 as pb
+from spanloop.trainer.v1 import training_settings_service_pb2 as settings_pb
 from spanloop.trainer.v1.training_job_pb2 import TrainingJob, TrainingJobState
+from spanloop.trainer.v1.training_settings_pb2 import ActiveLearningState, TrainingSettings
 from tests.support import client_channel, running
 from tests.support.annotation import AnnotationClient, annotation_settings
 from tests.support.registry import RegistryClient, registry_settings
 
+MIXED = """<View>
+  <Text name="text" value="$text"/>
+  <Labels name="label" toName="text">
+    <Label value="PARTY"/>
+    <Label value="Absent" assertion="true"/><Label value="Present" assertion="true"/>
+  </Labels>
+  <Choices name="topic" toName="text" choice="single" train="true">
+    <Choice value="law"/><Choice value="tax"/>
+  </Choices>
+  <Choices name="flags" toName="text" choice="multiple">
+    <Choice value="new"/><Choice value="hot"/>
+  </Choices>
+</View>
+"""
 CHILD = Path(__file__).with_name("trainer_child.py")
 TERMINAL = {"DONE", "FAILED", "CANCELLED"}
 
@@ -55,6 +74,8 @@ class TrainerClient:
     def __init__(self, channel: aio.Channel) -> None:
         self.stub = trainer_service_pb2_grpc.TrainerServiceStub(channel)
         self.resources = resource_service_pb2_grpc.ResourceServiceStub(channel)
+        self.settings = training_settings_service_pb2_grpc.TrainingSettingsServiceStub(channel)
+        self.groups = training_group_service_pb2_grpc.TrainingGroupServiceStub(channel)
         self.reports = training_report_service_pb2_grpc.TrainingReportServiceStub(channel)
 
     async def create(self, snapshot: str, request_id: str = "", **fields: object) -> TrainingJob:
@@ -67,6 +88,44 @@ class TrainerClient:
             )
         )
         return answer.training_job
+
+    async def update_settings(
+        self, project: str, *paths: str, etag: str = "", **fields: object
+    ) -> TrainingSettings:
+        """Change settings; `paths` is the mask."""
+        request = settings_pb.UpdateTrainingSettingsRequest(
+            training_settings=TrainingSettings(
+                name=f"projects/{project}/trainingSettings", etag=etag, **fields
+            )
+        )
+        request.update_mask.paths.extend(paths)
+        return (await self.settings.UpdateTrainingSettings(request)).training_settings
+
+    async def learning(self, project: str) -> ActiveLearningState:
+        """Return where active learning stands."""
+        name = f"projects/{project}/activeLearningState"
+        request = settings_pb.GetActiveLearningStateRequest(name=name)
+        return (await self.settings.GetActiveLearningState(request)).active_learning_state
+
+    async def learned(
+        self, project: str, reached: Callable[[ActiveLearningState], bool]
+    ) -> ActiveLearningState:
+        """Wait for a condition of it."""
+        async with asyncio.timeout(40):
+            while not reached(state := await self.learning(project)):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        return state
+
+    async def decided(self, name: str) -> TrainingJob:
+        """Wait until deploying is decided on."""
+        return await self.until(name, lambda job: job.HasField("deployment"))
+
+    async def jobs(self, project: str, **fields: object) -> list[TrainingJob]:
+        """Return a project's jobs, oldest first."""
+        answer = await self.stub.ListTrainingJobs(
+            pb.ListTrainingJobsRequest(parent=f"projects/{project}", **fields)
+        )
+        return list(answer.training_jobs)[::-1]
 
     async def get(self, name: str) -> TrainingJob:
         answer = await self.stub.GetTrainingJob(pb.GetTrainingJobRequest(name=name))
@@ -220,6 +279,32 @@ class Loop:
             annotation_pb.CreateSnapshotRequest(parent=parent)
         )
         return str(snapshot.snapshot.name)
+
+    async def mixed(self, project: str = "m", count: int = 12) -> str:
+        """Make a project with spans, statuses and two `Choices` controls; return its name."""
+        request = annotation_pb.CreateProjectRequest(project_id=project)
+        request.project.labeling_config = MIXED
+        parent = str((await self.annotation.stub.CreateProject(request)).project.name)
+        for index in range(count):
+            task = await self.annotation.task(parent, f"Acme {index} paid Bolt today.")
+            completion = Completion(author="ann")
+            for start, status in ((0, "Absent" if index % 2 else "Present"), (12, "")):
+                completion.spans.add(start=start, end=start + 4, label="PARTY", assertion=status)
+            completion.choices.add(name="topic", values=["law" if index % 3 else "tax"])
+            completion.choices.add(name="flags", values=["new", "hot"][: 1 + index % 2])
+            await self.annotation.stub.CreateCompletion(
+                annotation_pb.CreateCompletionRequest(
+                    parent=task.name, completion=completion, submit=True
+                )
+            )
+        return parent
+
+    async def annotate(self, project: str, count: int, first: int = 0) -> None:
+        """Submit completions of so many new tasks."""
+        parent = f"projects/{project}"
+        for index in range(first, first + count):
+            task = await self.annotation.task(parent, f"Acme {index} paid 2024 to Bolt.")
+            await self.annotation.complete(task.name, [(0, 4, "PARTY")])
 
     async def versions(self, project: str = "p") -> list[ModelVersion]:
         """Return the versions of a project."""

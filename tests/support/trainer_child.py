@@ -5,9 +5,12 @@
 - ``epochs``: number of passes (default 3); ``hold``: wait after this pass, or in ``export`` or
   ``evaluating``, while it exists
 - ``die``: kill itself after its first pass; ``raise``: end with an unhandled error
+- ``baseline``: JSON of what the served version scores, F1 by label
 - ``fail``: ``REASON message``; ``parity``: ``bad`` for a parity check that fails
 - ``no-report``: make none
-- written by the child: ``pid``, and ``trace`` with one line per pass trained
+- ``weights``: goes into the adapters, so that runs differ
+- written by the child: ``pid``, ``spec`` (what it was told to do), and ``trace`` with one line per
+  pass trained
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from services.common.modeling.manifest import (
@@ -30,7 +34,7 @@ from services.common.modeling.manifest import (
     LadderArchitecture,
     TrunkManifest,
 )
-from services.trainer.domain import SpanMetrics, SplitEvaluation
+from services.trainer.domain import Baseline, SpanMetrics, SplitEvaluation
 from services.trainer.job_files import (
     AdapterFiles,
     JobFolder,
@@ -75,13 +79,19 @@ def export_trunk(spec: JobSpec) -> Path:
 
 
 def write_results(
-    spec: JobSpec, folder: JobFolder, home: Path, *, bad: bool, with_report: bool
+    spec: JobSpec,
+    folder: JobFolder,
+    home: Path,
+    *,
+    bad: bool,
+    with_report: bool,
+    weights_of: str,
 ) -> None:
     """Write what a training would have made."""
     manifest = TrunkManifest.from_bytes((home / "manifest.json").read_bytes())
     adapters = []
     for index, label in enumerate(spec.labels):
-        weights = f"weights of {label}".encode()
+        weights = f"weights of {label}{weights_of}".encode()
         data = AdapterManifest(
             label=label,
             trunk_digest=manifest.digest,
@@ -139,6 +149,25 @@ def write_results(
                 passed=not bad,
                 reason="a span differs" if bad else "",
             ),
+        )
+    )
+
+
+def write_baseline(folder: JobFolder, model_version: str, found: dict[str, float]) -> None:
+    """Say what the served version scores, F1 by label; of nothing: it cannot be measured."""
+    measured = {
+        label: SpanMetrics(f1=f1, precision=f1, recall=f1, support=4) for label, f1 in found.items()
+    }
+    nothing = SpanMetrics()
+    folder.write_baseline(
+        Baseline(
+            model_version=model_version,
+            evaluation=SplitEvaluation(
+                split="test", labels=measured, micro=nothing, macro=nothing, texts=2
+            )
+            if measured
+            else None,
+            reason="" if measured else "the child was told so",
         )
     )
 
@@ -209,12 +238,16 @@ def main() -> None:
     send("evaluating")
     while setting("hold") == "evaluating":
         time.sleep(0.02)
+    if spec.served is not None:
+        write_baseline(folder, spec.served.model_version, json.loads(setting("baseline", "{}")))
+    (control / "spec").write_text(json.dumps(asdict(spec)))
     write_results(
         spec,
         folder,
         home,
         bad=setting("parity") == "bad",
         with_report=not setting("no-report"),
+        weights_of=setting("weights"),
     )
     send("result")
     os._exit(0)
