@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.common.modeling.choices import class_probabilities
+from services.common.modeling.onnx.pooled import PooledSums
 from services.common.modeling.states import PreparedText
 from services.inference.engine.part import Part, TextRows, WordExtent, clipped
 
@@ -63,5 +64,6 @@ class Judged:
 
     def _prior(self) -> NDArray[np.float32]:
         assert self.part.assertion is not None  # noqa: S101 - only such parts judge
-        bias = self.part.assertion.adapters[0].tensors["head_bias"]
-        return class_probabilities(bias, "single")
+        nothing = np.zeros(len(self.part.statuses), dtype=np.float32)
+        group = PooledSums(value=nothing, total=nothing)
+        return class_probabilities(self.part.assertion.logits(0, group), "single")

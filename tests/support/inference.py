@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from services.common.modeling.adapter import AdapterWeights, load_adapter, pack_adapter
+from services.common.modeling.assertions import ASSERTION
 from services.common.modeling.manifest import (
     ADAPTER_FILE,
     TOKENIZER_FILE,
@@ -24,10 +25,12 @@ from services.common.modeling.manifest import (
     AdapterManifest,
     Decoding,
     FileDigest,
+    Head,
     LadderArchitecture,
     TrunkManifest,
 )
 from services.common.modeling.onnx.bank import Bank, BankRuntime
+from services.common.modeling.onnx.pooled import PooledBank
 from services.common.modeling.onnx.trunk import TrunkRunner
 from services.common.modeling.predictor import PredictedSpan, TextPredictor
 from services.common.modeling.states import WordStateReader
@@ -36,10 +39,12 @@ from services.common.modeling.words import WORD_SPLITTER
 from services.inference.bootstrap import build
 from services.inference.config import InferenceSettings
 from services.inference.domain import AdapterRef
+from services.inference.engine.part import Part
 from services.registry.bootstrap import build as build_registry
 from spanloop.inference.v1 import inference_service_pb2 as pb
 from spanloop.inference.v1 import inference_service_pb2_grpc, serving_state_pb2
 from spanloop.registry.v1 import registry_service_pb2 as registry_pb
+from spanloop.registry.v1.model_version_pb2 import ModelVersion
 from spanloop.registry.v1.trunk_pb2 import Trunk
 from tests.support import client_channel, running
 from tests.support.registry import RegistryClient, registry_settings
@@ -189,6 +194,78 @@ def tiny_adapter(
     return TinyAdapter(manifest=manifest, weights=weights)
 
 
+@cache
+def tiny_pooled(
+    label: str,
+    head: Head = Head.CHOICES,
+    classes: tuple[str, ...] = ("a", "b", "c"),
+    thresholds: tuple[float, ...] = (),
+    seed: int = 1,
+    trunk_seed: int = 0,
+) -> TinyAdapter:
+    """Return an adapter for a control, or for assertions; thresholds choose several values."""
+    random = np.random.default_rng([seed, *label.encode()])
+    trunk = tiny_trunk(trunk_seed).manifest
+    architecture = LadderArchitecture(
+        hidden_size=HIDDEN,
+        width=4,
+        taps=tuple(range(TAPS)),
+        context=1,
+        features=FEATURE_COUNT,
+        head=head,
+        classes=len(classes),
+    )
+    weights = pack_adapter(
+        {
+            name: random.normal(scale=0.6, size=shape).astype(np.float32)
+            for name, shape in architecture.tensor_shapes().items()
+        }
+    )
+    manifest = AdapterManifest(
+        label=label,
+        trunk_digest=trunk.digest,
+        tokenizer_digest=trunk.tokenizer_digest,
+        architecture=architecture,
+        decoding=Decoding(scheme="multiple" if thresholds else "single", thresholds=thresholds),
+        classes=classes,
+        max_length=MAX_LENGTH,
+        stride=STRIDE,
+        files={ADAPTER_FILE: FileDigest.of(weights)},
+        word_splitter=WORD_SPLITTER,
+        featuriser=FEATURISER,
+        lineage={"seed": seed},
+    )
+    return TinyAdapter(manifest=manifest, weights=weights)
+
+
+STATUSES = ("present", "absent", "possible")
+
+
+def tiny_assertion(seed: int = 1, trunk_seed: int = 0) -> TinyAdapter:
+    """Return an adapter for assertion statuses."""
+    return tiny_pooled(ASSERTION, Head.ASSERTION, STATUSES, seed=seed, trunk_seed=trunk_seed)
+
+
+def golden_part(adapters: Sequence[TinyAdapter], trunk_seed: int = 0) -> Part:
+    """Return a part of adapters of any kind, as the loader puts it together."""
+    loaded = [adapter.load() for adapter in adapters]
+    by_head = {
+        head: [one for one in loaded if one.manifest.architecture.head is head] for head in Head
+    }
+    runner = tiny_trunk(trunk_seed).runner()
+    runtime = BankRuntime(runner.manifest, providers=CPU, threads=1)
+    reader = WordStateReader(runner, max_length=MAX_LENGTH, stride=STRIDE)
+    pooled = {
+        head: PooledBank.stack(runtime, head, by_head[head]) if by_head[head] else None
+        for head in (Head.CHOICES, Head.ASSERTION)
+    }
+    return Part(
+        predictor=TextPredictor(reader, Bank.stack(runtime, by_head[Head.TAGS])),
+        choices=pooled[Head.CHOICES],
+        assertion=pooled[Head.ASSERTION],
+    )
+
+
 def golden_predictor(adapters: Sequence[TinyAdapter], trunk_seed: int = 0) -> TextPredictor:
     """Return what the service must agree with, made of the same artifacts."""
     runner = tiny_trunk(trunk_seed).runner()
@@ -240,7 +317,10 @@ class FakeRegistry:
 async def publish(
     client: RegistryClient, project: str, adapters: Sequence[TinyAdapter], *, verify: bool = True
 ) -> str:
-    """Upload and register adapters with their trunk; return the name of a version of them."""
+    """Upload and register adapters with their trunk; return the name of a version of them.
+
+    They are all of one type: labels, one control, or the one for assertions.
+    """
     for seed in range(3):
         trunk = tiny_trunk(seed)
         if any(item.manifest.trunk_digest == trunk.manifest.digest for item in adapters):
@@ -251,10 +331,17 @@ async def publish(
     for adapter in adapters:
         await client.upload(adapter.weights)
         await client.register_adapter(adapter.manifest)
-    version = await client.version(
-        project, {item.manifest.label: item.manifest.digest for item in adapters}
+    kind = adapters[0].manifest.model_type
+    version = ModelVersion(
+        model_type=f"MODEL_TYPE_{kind.upper()}",  # type: ignore[arg-type]
+        adapters={item.manifest.label: item.manifest.digest for item in adapters},
+        control=adapters[0].manifest.label if kind == "classification" else "",
     )
-    return (await client.verify(version.name)).name if verify else version.name
+    request = registry_pb.CreateModelVersionRequest(
+        parent=f"projects/{project}", model_version=version
+    )
+    made = (await client.stub.CreateModelVersion(request)).model_version
+    return (await client.verify(made.name)).name if verify else made.name
 
 
 async def deploy(client: RegistryClient, project: str, adapters: Sequence[TinyAdapter]) -> str:

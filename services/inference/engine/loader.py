@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from services.common.blobs import LocalCache
 from services.common.errors import DataLossError, Reason
 from services.common.modeling.adapter import AdapterWeights, load_adapter
+from services.common.modeling.choices import decide_choices
 from services.common.modeling.heads import ASSERTION
 from services.common.modeling.manifest import (
     ADAPTER_FILE,
@@ -226,9 +227,11 @@ def _check_answers(part: Part) -> None:
     (answer,) = part.run(part.segments(text, want), want, [[(0, 1)]])
     answers: list[tuple[str, NDArray[np.float32]]] = [
         *zip(part.labels, answer.logits, strict=True),
-        *zip(part.controls, answer.choices.logits if answer.choices else (), strict=True),
         *((ASSERTION, row) for row in answer.statuses.values()),
     ]
+    if part.choices is not None and answer.choices is not None:
+        chosen = decide_choices(part.choices, [answer.choices])
+        answers += [(choice.control, choice.probabilities) for choice in chosen]
     for name, values in answers:
         if not np.isfinite(values).all():
             raise ManifestError(f"the adapter of {name!r} answers with NaN or infinity")
