@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 from services.common.errors import Reason
-from services.common.modeling.assertions import assert_spans
+from services.common.modeling.assertions import ASSERTION, assert_spans
 from services.common.modeling.choices import classify
+from services.common.modeling.manifest import Head
 from spanloop.annotation.v1 import annotation_service_pb2 as annotation_pb
 from spanloop.annotation.v1 import project_pb2
 from spanloop.annotation.v1 import suggestion_service_pb2 as suggestion_pb
 from spanloop.common.v1 import text_pb2
+from spanloop.common.v1.evaluation_pb2 import MODEL_TYPE_NER
 from spanloop.inference.v1 import inference_service_pb2 as pb
 from spanloop.inference.v1 import preannotation_job_pb2 as jobs
 from spanloop.inference.v1.predict_pb2 import GRANULARITY_TOKEN, GivenSpans
@@ -27,17 +29,16 @@ from tests.support.inference import (
     STATUSES,
     TEXT,
     InferenceClient,
-    deploy,
+    TinyAdapter,
     golden_part,
     inference,
-    publish,
-    registry_at,
     tiny_adapter,
     tiny_assertion,
     tiny_pooled,
     until,
 )
-from tests.support.registry import RegistryClient, refused
+from tests.support.registry import refused
+from tests.support.scripted_registry import ScriptedRegistry, scripted_registry
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
@@ -47,19 +48,20 @@ TOPIC = tiny_pooled("topic")
 
 @dataclass(frozen=True, kw_only=True)
 class Loop:
-    registry: RegistryClient
+    registry: ScriptedRegistry
     inference: InferenceClient
 
-    async def deployed(self, *models: list[object]) -> list[str]:
-        versions = [await deploy(self.registry, "p", model) for model in models]  # type: ignore[arg-type]
-        await self.inference.ready(len(models))
+    async def deployed(self, *models: list[TinyAdapter]) -> list[str]:
+        """Serve versions of these adapters, each list one, and return their names."""
+        versions = self.registry.deploy(*map(self.registry.version, models))
+        await self.inference.ready(self.registry.deployment.revision)
         return versions
 
 
 @pytest.fixture
 async def loop(tmp_path: Path) -> AsyncIterator[Loop]:
     async with (
-        registry_at(tmp_path) as (registry, address),
+        scripted_registry() as (registry, address),
         inference(tmp_path, address) as client,
     ):
         yield Loop(registry=registry, inference=client)
@@ -116,9 +118,7 @@ async def test_one_answer_of_all_model_types(loop: Loop, trunk: int) -> None:
     assert not empty.assertions
     assert first.uncertainty.margin > 0
 
-    (loaded,) = [
-        one for one in (await loop.inference.state("p")).generations if one.deployment_revision == 3
-    ]
+    (loaded,) = (await loop.inference.state("p")).generations
     assert dict(loaded.choice_model_versions) == {"topic": topic}
     assert loaded.assertion_model_version == status
 
@@ -147,8 +147,7 @@ async def test_given_spans_that_cannot_be_judged_are_refused(loop: Loop) -> None
     await loop.deployed([PARTY])
     with refused(PRECONDITION, Reason.NOTHING_DEPLOYED):
         await loop.inference.predict(given_spans=[given((0, 2))])
-    await deploy(loop.registry, "p", [tiny_assertion()])
-    await loop.inference.ready(2)
+    await loop.deployed([PARTY], [tiny_assertion()])
     units = text_pb2.TEXT_OFFSET_ENCODING_UTF8
     for fields, reason, field in (
         ({"given_spans": [given(), given()]}, Reason.FIELD_INVALID, "given_spans"),
@@ -191,20 +190,69 @@ async def test_a_model_of_choices_alone_answers_and_pins_stay_with_labels(loop: 
     named = version.rpartition("/")[2]
     with refused(INVALID, Reason.LABEL_UNKNOWN, field='pins["topic"]'):
         await loop.inference.predict(labels=["topic"], pins={"topic": named})
-    labels = (await publish(loop.registry, "p", [PARTY])).rpartition("/")[2]
+    labels = loop.registry.version([PARTY]).model_version.rpartition("/")[2]
     pinned = await loop.inference.predict(pins={"PARTY": labels})
     assert pinned.predictions[0].choices == answer.predictions[0].choices
     assert pinned.predictions[0].spans
 
 
-async def test_an_adapter_of_another_kind_is_not_loaded(loop: Loop) -> None:
-    """The registry would have to be wrong; then the older generation goes on."""
+async def test_several_controls_each_have_a_model(loop: Loop) -> None:
+    other = tiny_pooled("tone", classes=("calm", "angry"), thresholds=(0.5, 0.5))
+    versions = await loop.deployed([TOPIC], [other])
+    answer = await loop.inference.predict()
+    controls = [choice.control for choice in answer.predictions[0].choices]
+    assert controls == ["tone", "tone", "topic", "topic", "topic"]
+    assert dict(answer.generation.choice_model_versions) == dict(
+        zip(["topic", "tone"], versions, strict=True)
+    )
+    one = await loop.inference.predict(controls=["tone"])
+    assert {choice.control for choice in one.predictions[0].choices} == {"tone"}
+
+
+@pytest.mark.parametrize(
+    "wrong", [tiny_pooled("PARTY"), tiny_pooled("PARTY", Head.ASSERTION, STATUSES)]
+)
+async def test_an_adapter_of_another_kind_is_never_served(loop: Loop, wrong: TinyAdapter) -> None:
     await loop.deployed([PARTY])
-    wrong = tiny_pooled("PARTY")
-    await deploy(loop.registry, "p", [tiny_assertion()])
-    await loop.inference.ready(2)
-    assert (await loop.inference.predict()).generation.assertion_adapter
-    assert wrong.manifest.label == "PARTY"
+    model = loop.registry.version([wrong])
+    model.model_type = MODEL_TYPE_NER
+    loop.registry.deploy(model)
+
+    async def refused_to_load() -> bool:
+        found = (await loop.inference.state("p")).generations
+        return any("is not the one of label 'PARTY'" in one.error_message for one in found)
+
+    await until(refused_to_load)
+    assert (await loop.inference.predict()).generation.deployment_revision == 1
+
+
+async def test_a_broken_adapter_is_never_served(loop: Loop) -> None:
+    """Weights that are numbers may still overflow; then the older generation goes on."""
+    await loop.deployed([PARTY])
+    for broken in (
+        tiny_pooled("topic", scale=1e30),
+        tiny_pooled(ASSERTION, Head.ASSERTION, STATUSES, scale=1e30),
+    ):
+        loop.registry.deploy(loop.registry.version([PARTY]), loop.registry.version([broken]))
+        label = broken.manifest.label
+
+        async def refused_to_load(label: str = label) -> bool:
+            found = (await loop.inference.state("p")).generations
+            said = f"the adapter of {label!r} answers with NaN"
+            return any(said in one.error_message for one in found)
+
+        await until(refused_to_load)
+        assert (await loop.inference.predict()).generation.deployment_revision == 1
+
+
+async def test_a_restart_without_a_registry_serves_all_model_types(
+    loop: Loop, tmp_path: Path
+) -> None:
+    await loop.deployed([PARTY], [TOPIC], [tiny_assertion()])
+    before = await loop.inference.predict(given_spans=[given((3, 15))])
+    async with inference(tmp_path, "127.0.0.1:1") as again:
+        await again.ready()
+        assert await again.predict(given_spans=[given((3, 15))]) == before
 
 
 async def test_preannotation_writes_all_that_suggestions_need(tmp_path: Path) -> None:
@@ -215,7 +263,7 @@ async def test_preannotation_writes_all_that_suggestions_need(tmp_path: Path) ->
         '<Choice value="c"/></Choices><Text name="t" value="$text"/></View>'
     )
     async with (
-        registry_at(tmp_path) as (registry, registry_address),
+        scripted_registry() as (registry, registry_address),
         running(annotation_settings(tmp_path), build_annotation) as server,
         client_channel(server) as channel,
         inference(tmp_path, registry_address, annotation_address=server.address) as client,
@@ -229,10 +277,10 @@ async def test_preannotation_writes_all_that_suggestions_need(tmp_path: Path) ->
         await annotation.stub.UpdateProject(update)
         for text in (TEXT, "Paid in London.", "..."):
             await annotation.task("projects/p", text)
-        ner = await deploy(registry, "p", [PARTY])
-        topic = await deploy(registry, "p", [TOPIC])
-        status = await deploy(registry, "p", [tiny_assertion()])
-        await client.ready(3)
+        ner, topic, status = registry.deploy(
+            *map(registry.version, ([PARTY], [TOPIC], [tiny_assertion()]))
+        )
+        await client.ready()
         request = pb.CreatePreannotationJobRequest(
             parent="projects/p", preannotation_job=jobs.PreannotationJob()
         )
@@ -276,7 +324,7 @@ async def test_preannotation_writes_all_that_suggestions_need(tmp_path: Path) ->
 
 async def test_statuses_alone_preannotate_nothing_and_say_so(tmp_path: Path) -> None:
     async with (
-        registry_at(tmp_path) as (registry, registry_address),
+        scripted_registry() as (registry, registry_address),
         running(annotation_settings(tmp_path), build_annotation) as server,
         client_channel(server) as channel,
         inference(tmp_path, registry_address, annotation_address=server.address) as client,
@@ -284,8 +332,8 @@ async def test_statuses_alone_preannotate_nothing_and_say_so(tmp_path: Path) -> 
         annotation = AnnotationClient(channel)
         await annotation.project("p")
         await annotation.task("projects/p", TEXT)
-        await deploy(registry, "p", [tiny_assertion()])
-        await client.ready(1)
+        registry.deploy(registry.version([tiny_assertion()]))
+        await client.ready()
         request = pb.CreatePreannotationJobRequest(
             parent="projects/p", preannotation_job=jobs.PreannotationJob()
         )

@@ -44,7 +44,6 @@ from services.registry.bootstrap import build as build_registry
 from spanloop.inference.v1 import inference_service_pb2 as pb
 from spanloop.inference.v1 import inference_service_pb2_grpc, serving_state_pb2
 from spanloop.registry.v1 import registry_service_pb2 as registry_pb
-from spanloop.registry.v1.model_version_pb2 import ModelVersion
 from spanloop.registry.v1.trunk_pb2 import Trunk
 from tests.support import client_channel, running
 from tests.support.registry import RegistryClient, registry_settings
@@ -202,6 +201,7 @@ def tiny_pooled(
     thresholds: tuple[float, ...] = (),
     seed: int = 1,
     trunk_seed: int = 0,
+    scale: float = 0.6,
 ) -> TinyAdapter:
     """Return an adapter for a control, or for assertions; thresholds choose several values."""
     random = np.random.default_rng([seed, *label.encode()])
@@ -217,7 +217,7 @@ def tiny_pooled(
     )
     weights = pack_adapter(
         {
-            name: random.normal(scale=0.6, size=shape).astype(np.float32)
+            name: random.normal(scale=scale, size=shape).astype(np.float32)
             for name, shape in architecture.tensor_shapes().items()
         }
     )
@@ -317,10 +317,7 @@ class FakeRegistry:
 async def publish(
     client: RegistryClient, project: str, adapters: Sequence[TinyAdapter], *, verify: bool = True
 ) -> str:
-    """Upload and register adapters with their trunk; return the name of a version of them.
-
-    They are all of one type: labels, one control, or the one for assertions.
-    """
+    """Upload and register adapters with their trunk; return the name of a version of them."""
     for seed in range(3):
         trunk = tiny_trunk(seed)
         if any(item.manifest.trunk_digest == trunk.manifest.digest for item in adapters):
@@ -331,17 +328,10 @@ async def publish(
     for adapter in adapters:
         await client.upload(adapter.weights)
         await client.register_adapter(adapter.manifest)
-    kind = adapters[0].manifest.model_type
-    version = ModelVersion(
-        model_type=f"MODEL_TYPE_{kind.upper()}",  # type: ignore[arg-type]
-        adapters={item.manifest.label: item.manifest.digest for item in adapters},
-        control=adapters[0].manifest.label if kind == "classification" else "",
+    version = await client.version(
+        project, {item.manifest.label: item.manifest.digest for item in adapters}
     )
-    request = registry_pb.CreateModelVersionRequest(
-        parent=f"projects/{project}", model_version=version
-    )
-    made = (await client.stub.CreateModelVersion(request)).model_version
-    return (await client.verify(made.name)).name if verify else made.name
+    return (await client.verify(version.name)).name if verify else version.name
 
 
 async def deploy(client: RegistryClient, project: str, adapters: Sequence[TinyAdapter]) -> str:
