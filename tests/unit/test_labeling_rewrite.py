@@ -376,6 +376,10 @@ class _Project:
         ("ner_b_v²", False),
         ("other_b_v1", False),
         ("ner_a_b_v1", False),  # of the project a_b
+        ("ner_b_v1_r2", True),
+        ("ner_b_v0", False),
+        ("ner_b_v1_r0", False),
+        ("ner_b_v1_r", False),
     ],
 )
 async def test_models_of_other_projects_are_not_replaced(model: str, own: bool) -> None:
@@ -384,6 +388,44 @@ async def test_models_of_other_projects_are_not_replaced(model: str, own: bool) 
     after, changed = await labeling.assign_models("b", {"A": "ner_b_v2"}, {})
     assert changed is own
     assert after == (xml.replace(f'"{model}"', '"ner_b_v2"') if own else xml)
+
+
+@pytest.mark.parametrize(
+    ("model", "own"),
+    [
+        ("classification_topic_b_v1", True),
+        ("classification_topic_b_v1_r3.model", True),
+        ("classification_first_tone_b_v4", True),  # of another control of this project
+        ("classification_b_v1", True),
+        ("classification_topic_a_b_v1", False),  # of the project a_b
+        ("classification_other_b_v1", False),
+        ("classification_topic_b", False),
+        ("classification__b_v1", False),
+        ("topic_b_v1", False),
+    ],
+)
+async def test_models_of_choices_are_known_by_control_and_project(model: str, own: bool) -> None:
+    xml = (
+        f'<View><Choices name="topic" toName="t" model="{model}"><Choice value="x"/></Choices>'
+        '<Choices name="First Tone" toName="t"><Choice value="y"/></Choices>'
+        '<Text name="t" value="$t"/></View>'
+    )
+    labeling = Labeling(cast("Catalog", _FakeCatalog(xml)))
+    new = "classification_topic_b_v2"
+    after, changed = await labeling.assign_models("b", {}, {"topic": new})
+    assert changed is own
+    assert after == (xml.replace(f'"{model}"', f'"{new}"') if own else xml)
+
+
+async def test_models_of_assertions_are_known_by_project() -> None:
+    xml = '<View><Labels><Label value="S" assertion="true" model="assertion_b_v1"/></Labels></View>'
+    labeling = Labeling(cast("Catalog", _FakeCatalog(xml)))
+    after, changed = await labeling.assign_models("b", {"S": "assertion_b_v1_r1"}, {})
+    assert changed
+    assert 'model="assertion_b_v1_r1"' in after
+    tied = xml.replace("assertion_b_v1", "assertion_jsl")
+    labeling = Labeling(cast("Catalog", _FakeCatalog(tied)))
+    assert await labeling.assign_models("b", {"S": "assertion_b_v2"}, {}) == (tied, False)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from services.annotation.handlers.catalog import Catalog
 from services.annotation.labeling.checks import label_values_of
 from services.annotation.labeling.config import KnownModel, LabelingConfig, ModelType, Problem
-from services.annotation.labeling.models import base_name, fits, type_of
+from services.annotation.labeling.models import base_name, fits, is_own, type_of
 from services.annotation.labeling.parse import parse
 from services.annotation.labeling.rewrite import assign_models
 from services.annotation.labeling.validate import validate
@@ -87,11 +87,13 @@ class Labeling:
         def rewrite(xml: str) -> str:
             if not xml:
                 return xml
+            config, _ = parse(xml)
+            controls = [] if config is None else [one.name for one in config.choices]
             return assign_models(
                 xml,
                 by_any_name,
                 choices_models,
-                lambda model: _is_own(model, project),
+                lambda model: is_own(model, project, controls),
                 assertion_models=by_any_name,
             )
 
@@ -122,10 +124,3 @@ def _check_types(label_models: Mapping[str, str], choices_models: Mapping[str, s
             raise invalid_field(
                 f"choices_models[{name}]", f"{model!r} serves labels: name it in label_models."
             )
-
-
-def _is_own(model: str, project: str) -> bool:
-    """Whether a model was trained in a project: its name is ``<type>_<project>_v<n>``."""
-    name, _, version = base_name(model).rpartition("_v")
-    own = {f"{one}_{project}" for one in ModelType}
-    return version.isascii() and version.isdigit() and name in own

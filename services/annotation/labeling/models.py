@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from services.annotation.labeling.config import Code, KnownModel, ModelType, Problem
 from services.annotation.labeling.elements import exported, inside, is_labels, is_true
@@ -10,6 +11,8 @@ from services.annotation.labeling.problems import error, shown
 from services.annotation.labeling.tree import Node
 
 _SUFFIX = ".model"
+_OWN = re.compile(r"(?P<name>.+)_v[1-9][0-9]*(?:_r[1-9][0-9]*)?")
+_NOT_PLAIN = re.compile(r"[^\w]+|_+")
 _WHAT = {
     ModelType.ASSERTION: "an assertion label",
     ModelType.NER: "a label of text",
@@ -35,6 +38,36 @@ def type_of(model: str, known: KnownModel | None) -> ModelType | None:
 def fits(model: str, wanted: ModelType) -> bool:
     """Whether a model, judged by its name, may predict what is wanted."""
     return type_of(model, None) in {None, wanted}
+
+
+def is_own(model: str, project: str, controls: Collection[str]) -> bool:
+    """Whether a model was trained in a project, judged by its name.
+
+    Such a name is ``<type>_<project>_v<n>``, that of choices
+    ``classification_<control>_<project>_v<n>``; ``_r<k>`` stands behind it when it took the place
+    of another version.
+
+    Args:
+        model: The name.
+        project: Id of the project.
+        controls: The names of its choices: as ids of projects may hold ``_`` themselves, only they
+            tell where a control ends. What else may stand there is a model of another project.
+    """
+    parts = _OWN.fullmatch(base_name(model))
+    if parts is None:
+        return False
+    name = parts["name"]
+    if name in {f"{one}_{project}" for one in ModelType}:
+        return True
+    begin, end = f"{ModelType.CLASSIFICATION}_", f"_{project}"
+    if not (name.startswith(begin) and name.endswith(end)):
+        return False
+    return _plain(name[len(begin) : -len(end)]) in set(map(_plain, controls))
+
+
+def _plain(name: str) -> str:
+    """Return a name of a control as ids may hold it: in lower case, `_` for all but letters."""
+    return _NOT_PLAIN.sub("_", name.lower()).strip("_")
 
 
 def model_problems(
