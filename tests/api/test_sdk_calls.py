@@ -417,8 +417,64 @@ async def test_predict(fake: Fake, call: Call) -> None:
     assert request.granularity == predict_pb2.GRANULARITY_TOKEN
     assert request.offset_encoding == text_pb2.TEXT_OFFSET_ENCODING_UTF16
     assert dict(request.pins) == {"A": "v1"}
+    assert result.predictions[0].uncertainty is None
     with pytest.raises(TypeError):
         await call("predict", "p", "ab")
+
+
+async def test_predict_choices_and_statuses(fake: Fake, call: Call) -> None:
+    statuses = [
+        predict_pb2.StatusScore(status="absent", score=0.75),
+        predict_pb2.StatusScore(status="present", score=0.25),
+    ]
+    span = text_pb2.ScoredSpan(
+        start=0, end=2, label="A", score=0.5, assertion="absent", assertion_score=0.75
+    )
+    fake.answers["Predict"] = lambda _, __: inference_pb.PredictResponse(
+        predictions=[
+            predict_pb2.TextPrediction(
+                spans=[span],
+                choices=[
+                    predict_pb2.PredictedChoice(control="c", value="x", score=0.5, chosen=True)
+                ],
+                assertions=[predict_pb2.SpanAssertion(start=1, end=2, statuses=statuses)],
+                uncertainty=predict_pb2.Uncertainty(
+                    least_confidence=0.5, margin=0.25, entropy=0.125
+                ),
+            )
+        ],
+        generation=predict_pb2.Generation(
+            choice_adapters={"c": "d"},
+            choice_model_versions={"c": "v"},
+            assertion_adapter="e",
+            assertion_model_version="w",
+        ),
+    )
+    result = await call(
+        "predict", "p", ["ab"], controls=["c"], given_spans=[[(1, 2)]], uncertainty=True
+    )
+    (found,) = result.predictions
+    assert found.spans[0].assertion == "absent"
+    assert found.spans[0].assertion_score == 0.75
+    assert found.choices == (types.PredictedChoice(control="c", value="x", score=0.5, chosen=True),)
+    assert found.assertions == (
+        types.SpanAssertion(
+            start=1,
+            end=2,
+            statuses=(
+                types.StatusScore(status="absent", score=0.75),
+                types.StatusScore(status="present", score=0.25),
+            ),
+        ),
+    )
+    assert found.uncertainty == types.Uncertainty(least_confidence=0.5, margin=0.25, entropy=0.125)
+    assert result.generation.choice_adapters == {"c": "d"}
+    assert result.generation.choice_model_versions == {"c": "v"}
+    assert result.generation.assertion_adapter == "e"
+    assert result.generation.assertion_model_version == "w"
+    (request,) = fake.asked("Predict")
+    assert (request.controls, request.uncertainty) == (["c"], True)
+    assert [(one.start, one.end) for one in request.given_spans[0].spans] == [(1, 2)]
 
 
 async def test_training_requests_and_evaluations(fake: Fake, call: Call) -> None:

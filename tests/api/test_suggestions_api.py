@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
 import numpy as np
 import pytest
 
+from services.annotation.bootstrap import build
 from services.annotation.suggestions import pooling
 from services.common.errors import Reason
+from spanloop import AsyncClient, Endpoints, errors, types
 from spanloop.annotation.v1 import annotation_service_pb2 as annotation_pb
 from spanloop.annotation.v1 import suggestion_service_pb2 as pb
 from spanloop.annotation.v1.prediction_pb2 import Prediction, PredictionSignals, ScoredChoice
 from spanloop.annotation.v1.selection_pb2 import TaskFilter
 from spanloop.annotation.v1.task_pb2 import TASK_STATUS_IN_PROGRESS, TASK_STATUS_SUBMITTED
 from spanloop.common.v1.text_pb2 import ScoredSpan
-from tests.support.annotation import AnnotationClient, annotation, refused
+from tests.support import running
+from tests.support.annotation import AnnotationClient, annotation, annotation_settings, refused
+from tests.support.cli import command_line, mistake
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
@@ -310,3 +316,80 @@ async def test_signals_that_cannot_be_ranked_by_are_refused(client: AnnotationCl
             await write(client, bad)
     request = annotation_pb.ListPredictionsRequest(parent=task)
     assert not (await client.stub.ListPredictions(request)).predictions
+
+
+# --- the client and the command line
+
+
+async def test_the_client_suggests_tasks(tmp_path: Path) -> None:
+    async with running(annotation_settings(tmp_path), build) as server:
+        endpoints = Endpoints(annotation=server.address)
+        async with AsyncClient(endpoints=endpoints, token=server.token) as sdk:
+            await sdk.create_project("p")
+            await sdk.create_label("p", "x")
+            made = [await sdk.create_task("p", f"text {number}") for number in range(3)]
+            with pytest.raises(errors.FailedPrecondition) as caught:
+                await sdk.suggest_tasks("p")
+            assert caught.value.reason == "NOTHING_PREDICTED"
+            said = types.PredictionSignals(
+                least_confidence=0.5,
+                margin=0.25,
+                entropy=0.125,
+                embedding=embedding(30),
+                trunk_digest=TRUNK,
+            )
+            written = types.Prediction(
+                task=made[1].name,
+                generation="generations/g1",
+                adapters={"x": "sha256:1"},
+                model_versions={},
+                spans=(
+                    types.ScoredSpan(
+                        start=0, end=4, label="x", score=1, assertion="absent", assertion_score=0.5
+                    ),
+                ),
+                choice_adapters={"topic": "sha256:2"},
+                choice_model_versions={"topic": "v"},
+                assertion_adapter="sha256:3",
+                assertion_model_version="w",
+                signals=said,
+            )
+            await sdk.write_predictions("p", [written])
+            (found,) = [one async for one in sdk.list_predictions(made[1].name)]
+            assert replace(found, name="", create_time=None) == written
+            answer = await sdk.suggest_tasks("p", "margin", count=2)
+            assert answer.open_tasks == 3
+            assert [one.task.text for one in answer.tasks] == ["text 1", "text 0"]
+            assert [one.score for one in answer.tasks] == [0.25, 0.0]
+            assert [one.rank_known for one in answer.tasks] == [True, False]
+            assert answer.tasks[0].prediction == found.name
+            mixed = await sdk.suggest_tasks(
+                "p", types.SuggestionStrategy.MIXED, mix={"random": 1, "sequential": 2.5}, seed=4
+            )
+            assert all(one.rank_known for one in mixed.tasks)
+            wanted = types.TaskFilter(text_regex="2$")
+            narrow = await sdk.suggest_tasks("p", "sequential", filter=wanted)
+            assert [one.task.text for one in narrow.tasks] == ["text 2"]
+
+
+async def test_the_command_line_suggests_tasks(tmp_path: Path) -> None:
+    async with command_line(tmp_path) as cli:
+        texts = [{"id": f"t{number}", "text": f"text {number}"} for number in range(3)]
+        cli.write("texts.jsonl", "\n".join(map(json.dumps, texts)))
+        await cli.do("import", "clinic", "texts.jsonl")
+        shown, as_json, mixed = await cli.batch(
+            "tasks suggest clinic --strategy sequential --count 2",
+            "tasks suggest clinic --strategy random --seed 3 --json",
+            "tasks suggest clinic --mix random=1 --mix sequential=3 --regex 1$",
+        )
+        assert [row[1] for row in shown.rows()] == ["t0", "t1"]
+        assert shown.said.strip() == "2 of 3 open tasks."
+        assert as_json.json["open_tasks"] == 3
+        assert len(as_json.json["tasks"]) == 3
+        assert [row[1] for row in mixed.rows()] == ["t1"]
+        await cli.refused(
+            mistake("tasks suggest clinic", "NOTHING_PREDICTED", "spanloop preannotate"),
+            mistake("tasks suggest clinic --mix margin", "STRATEGY=WEIGHT", "diversity"),
+            mistake("tasks suggest clinic --mix luck=1", "STRATEGY=WEIGHT"),
+            mistake("tasks suggest clinic --mix random=0", "mix[0].weight"),
+        )

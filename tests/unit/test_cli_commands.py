@@ -364,6 +364,46 @@ def test_predict_reads_arguments_or_stdin(fake: Fake) -> None:
     assert "must be LABEL=VERSION" in run("predict", "p", "x", "--pin", "A").stderr
 
 
+def test_predict_shows_choices_statuses_and_sureness(fake: Fake) -> None:
+    span = text_pb2.ScoredSpan(
+        start=0, end=4, label="A", score=0.5, assertion="absent", assertion_score=0.875
+    )
+    choice = predict_pb2.PredictedChoice(control="topic", value="law", score=0.75, chosen=True)
+    status = predict_pb2.SpanAssertion(
+        start=5, end=8, statuses=[predict_pb2.StatusScore(status="possible", score=0.625)]
+    )
+    fake.answers["Predict"] = lambda _, __: inference_pb.PredictResponse(
+        predictions=[
+            predict_pb2.TextPrediction(
+                spans=[span],
+                choices=[choice],
+                assertions=[status],
+                uncertainty=predict_pb2.Uncertainty(margin=0.25),
+            )
+        ],
+        generation=predict_pb2.Generation(
+            name="g7",
+            choice_model_versions={"topic": "x/classification_topic_p_v1"},
+            assertion_model_version="x/assertion_p_v2",
+        ),
+    )
+    result = run("predict", "p", "Acme Ltd", "--control", "topic", "--span", "5:8", "--uncertainty")
+    assert result.exit_code == 0, result.output
+    for told in ("absent", "0.875", "topic", "law", "Ltd", "possible"):
+        assert told in result.stdout
+    assert "margin 0.250" in result.stderr
+    assert "g7 (assertion_p_v2, classification_topic_p_v1)" in result.stderr
+    (request,) = fake.asked("Predict")
+    assert (request.controls, request.uncertainty) == (["topic"], True)
+    assert [(one.start, one.end) for one in request.given_spans[0].spans] == [(5, 8)]
+    answered = json.loads(run("predict", "p", "Acme Ltd", "--json").stdout)["predictions"][0]
+    assert answered["choices"][0]["chosen"] is True
+    assert answered["assertions"][0]["statuses"][0]["status"] == "possible"
+    for wrong in ("5", "a:b", "5:-8"):
+        assert "START:END" in run("predict", "p", "Acme Ltd", "--span", wrong).stderr
+    assert "one text" in run("predict", "p", "a", "b", "--span", "0:1").stderr
+
+
 def test_preannotate_and_export(fake: Fake, tmp_path: Path) -> None:
     def run_of(state: str) -> preannotation_job_pb2.PreannotationJob:
         return preannotation_job_pb2.PreannotationJob(

@@ -58,7 +58,7 @@ def test_public_names_are_pinned() -> None:
         "Unavailable",
         "Unimplemented",
     }
-    assert len(types.__all__) == len(set(types.__all__)) == 98
+    assert len(types.__all__) == len(set(types.__all__)) == 106
     assert all(hasattr(types, name) for name in types.__all__)
     assert (SDK / "py.typed").exists()
 
@@ -136,6 +136,7 @@ CALLS = [
     "set_tie_break",
     "star_completion",
     "submit_completion",
+    "suggest_tasks",
     "tag_tasks",
     "undelete_completion",
     "undelete_task",

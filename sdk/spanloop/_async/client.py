@@ -12,6 +12,7 @@ from spanloop._async.inference import InferenceCalls
 from spanloop._async.registry import RegistryCalls
 from spanloop._async.reports import ReportCalls
 from spanloop._async.selection import SelectionCalls
+from spanloop._async.suggestions import SuggestionCalls
 from spanloop._async.team import TeamCalls
 from spanloop._async.tools import ToolCalls
 from spanloop._async.training import TrainingCalls
@@ -25,6 +26,7 @@ class AsyncClient(
     SelectionCalls,
     TeamCalls,
     ToolCalls,
+    SuggestionCalls,
     TrainingCalls,
     ReportCalls,
     RegistryCalls,

@@ -23,6 +23,9 @@ from spanloop.annotation.v1.history_service_pb2_grpc import HistoryServiceStub a
 from spanloop.annotation.v1.labeling_service_pb2_grpc import LabelingServiceStub as LabelingStub
 from spanloop.annotation.v1.member_service_pb2_grpc import MemberServiceStub as MemberStub
 from spanloop.annotation.v1.rule_service_pb2_grpc import RuleServiceStub as RuleStub
+from spanloop.annotation.v1.suggestion_service_pb2_grpc import (
+    SuggestionServiceStub as SuggestionStub,
+)
 from spanloop.errors import SpanloopError
 from spanloop.inference.v1.inference_service_pb2_grpc import InferenceServiceStub as InferenceStub
 from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceStub as RegistryStub
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from spanloop.annotation.v1.labeling_service_pb2_grpc import LabelingServiceAsyncStub
     from spanloop.annotation.v1.member_service_pb2_grpc import MemberServiceAsyncStub
     from spanloop.annotation.v1.rule_service_pb2_grpc import RuleServiceAsyncStub
+    from spanloop.annotation.v1.suggestion_service_pb2_grpc import SuggestionServiceAsyncStub
     from spanloop.inference.v1.inference_service_pb2_grpc import InferenceServiceAsyncStub
     from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
     from spanloop.trainer.v1.resource_service_pb2_grpc import ResourceServiceAsyncStub
@@ -50,7 +54,7 @@ if TYPE_CHECKING:
 
 
 _STUBS = (
-    *("annotation", "labeling", "members", "history", "agreement", "rules"),
+    *("annotation", "labeling", "members", "history", "agreement", "rules", "suggestions"),
     *("trainer", "reports", "resources", "registry", "inference"),
 )
 
@@ -115,6 +119,7 @@ class AsyncTransport:
         self.history: HistoryServiceAsyncStub
         self.agreement: AgreementServiceAsyncStub
         self.rules: RuleServiceAsyncStub
+        self.suggestions: SuggestionServiceAsyncStub
         self.trainer: TrainerServiceAsyncStub
         self.reports: TrainingReportServiceAsyncStub
         self.resources: ResourceServiceAsyncStub
@@ -136,6 +141,8 @@ class AsyncTransport:
                 self.agreement = AgreementStub(self.channel("annotation"))
             case "rules":
                 self.rules = RuleStub(self.channel("annotation"))
+            case "suggestions":
+                self.suggestions = SuggestionStub(self.channel("annotation"))
             case "trainer":
                 self.trainer = TrainerStub(self.channel(name))
             case "reports":

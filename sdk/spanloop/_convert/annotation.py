@@ -218,11 +218,35 @@ def prediction(message: prediction_pb2.Prediction) -> types.Prediction:
             for one in message.choices
         ),
         extra=message.extra,
+        choice_adapters=dict(message.choice_adapters),
+        choice_model_versions=dict(message.choice_model_versions),
+        assertion_adapter=message.assertion_adapter,
+        assertion_model_version=message.assertion_model_version,
+        signals=_signals(message.signals) if message.HasField("signals") else None,
+    )
+
+
+def _signals(message: prediction_pb2.PredictionSignals) -> types.PredictionSignals:
+    return types.PredictionSignals(
+        least_confidence=message.least_confidence,
+        margin=message.margin,
+        entropy=message.entropy,
+        embedding=message.embedding,
+        trunk_digest=message.trunk_digest,
     )
 
 
 def prediction_to(value: types.Prediction) -> prediction_pb2.Prediction:
     """Return a prediction as a message to write."""
+    signals = None
+    if value.signals is not None:
+        signals = prediction_pb2.PredictionSignals(
+            least_confidence=value.signals.least_confidence,
+            margin=value.signals.margin,
+            entropy=value.signals.entropy,
+            embedding=value.signals.embedding,
+            trunk_digest=value.signals.trunk_digest,
+        )
     return prediction_pb2.Prediction(
         task=value.task,
         generation=value.generation,
@@ -233,6 +257,11 @@ def prediction_to(value: types.Prediction) -> prediction_pb2.Prediction:
             prediction_pb2.ScoredChoice(name=one.name, value=one.value, score=one.score)
             for one in value.choices
         ],
+        choice_adapters=value.choice_adapters,
+        choice_model_versions=value.choice_model_versions,
+        assertion_adapter=value.assertion_adapter,
+        assertion_model_version=value.assertion_model_version,
+        signals=signals,
     )
 
 

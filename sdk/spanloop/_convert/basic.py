@@ -90,14 +90,30 @@ def spans_to(spans: Iterable[text.Span]) -> list[text_pb2.Span]:
 def scored_from(spans: Iterable[text_pb2.ScoredSpan]) -> tuple[text.ScoredSpan, ...]:
     """Return proposed spans."""
     return tuple(
-        text.ScoredSpan(start=s.start, end=s.end, label=s.label, score=s.score) for s in spans
+        text.ScoredSpan(
+            start=s.start,
+            end=s.end,
+            label=s.label,
+            score=s.score,
+            assertion=s.assertion,
+            assertion_score=s.assertion_score,
+        )
+        for s in spans
     )
 
 
 def scored_to(spans: Iterable[text.ScoredSpan]) -> list[text_pb2.ScoredSpan]:
     """Return proposed spans as messages."""
     return [
-        text_pb2.ScoredSpan(start=s.start, end=s.end, label=s.label, score=s.score) for s in spans
+        text_pb2.ScoredSpan(
+            start=s.start,
+            end=s.end,
+            label=s.label,
+            score=s.score,
+            assertion=s.assertion,
+            assertion_score=s.assertion_score,
+        )
+        for s in spans
     ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from spanloop._convert import basic
 from spanloop._types import inference as types
 from spanloop.inference.v1 import (
@@ -28,6 +30,10 @@ def result(message: inference_service_pb2.PredictResponse) -> types.PredictResul
             deployment_revision=generation.deployment_revision,
             adapters=dict(sorted(generation.adapters.items())),
             model_versions=dict(sorted(generation.model_versions.items())),
+            choice_adapters=dict(sorted(generation.choice_adapters.items())),
+            choice_model_versions=dict(sorted(generation.choice_model_versions.items())),
+            assertion_adapter=generation.assertion_adapter,
+            assertion_model_version=generation.assertion_model_version,
         ),
     )
 
@@ -46,7 +52,43 @@ def _text(message: predict_pb2.TextPrediction) -> types.TextPrediction:
             for token in message.tokens
         ),
         windows=message.windows,
+        choices=tuple(
+            types.PredictedChoice(
+                control=one.control, value=one.value, score=one.score, chosen=one.chosen
+            )
+            for one in message.choices
+        ),
+        assertions=tuple(
+            types.SpanAssertion(
+                start=one.start,
+                end=one.end,
+                statuses=tuple(
+                    types.StatusScore(status=entry.status, score=entry.score)
+                    for entry in one.statuses
+                ),
+            )
+            for one in message.assertions
+        ),
+        uncertainty=types.Uncertainty(
+            least_confidence=message.uncertainty.least_confidence,
+            margin=message.uncertainty.margin,
+            entropy=message.uncertainty.entropy,
+        )
+        if message.HasField("uncertainty")
+        else None,
     )
+
+
+def given_to(
+    given: Iterable[Iterable[tuple[int, int]]],
+) -> list[predict_pb2.GivenSpans]:
+    """Return the spans whose status is wanted, one list per text."""
+    return [
+        predict_pb2.GivenSpans(
+            spans=[predict_pb2.GivenSpans.Extent(start=start, end=end) for start, end in spans]
+        )
+        for spans in given
+    ]
 
 
 def serving_state(message: serving_state_pb2.ServingState) -> types.ServingState:
@@ -75,6 +117,8 @@ def _loaded(message: serving_state_pb2.LoadedGeneration) -> types.LoadedGenerati
         error_message=message.error_message,
         load_seconds=message.load_seconds,
         ready_time=basic.time_from(message.ready_time, message.HasField("ready_time")),
+        choice_model_versions=dict(sorted(message.choice_model_versions.items())),
+        assertion_model_version=message.assertion_model_version,
     )
 
 

@@ -13,6 +13,7 @@ from spanloop._sync.inference import InferenceCalls
 from spanloop._sync.registry import RegistryCalls
 from spanloop._sync.reports import ReportCalls
 from spanloop._sync.selection import SelectionCalls
+from spanloop._sync.suggestions import SuggestionCalls
 from spanloop._sync.team import TeamCalls
 from spanloop._sync.tools import ToolCalls
 from spanloop._sync.training import TrainingCalls
@@ -25,6 +26,7 @@ class Client(
     SelectionCalls,
     TeamCalls,
     ToolCalls,
+    SuggestionCalls,
     TrainingCalls,
     ReportCalls,
     RegistryCalls,

@@ -30,9 +30,12 @@ class InferenceCalls:
         pins: Mapping[str, str] | None = None,
         granularity: types.Granularity | str | None = None,
         offset_encoding: types.OffsetEncoding | str | None = None,
+        controls: Iterable[str] = (),
+        given_spans: Iterable[Iterable[tuple[int, int]]] = (),
+        uncertainty: bool = False,
         timeout: float | None = None,
     ) -> types.PredictResult:
-        """Predict the spans of 1 to 1,024 texts, all by the same generation.
+        """Predict the spans and choices of 1 to 1,024 texts, all by the same generation.
 
         Args:
             project: Id or name.
@@ -42,7 +45,10 @@ class InferenceCalls:
             top_n: If above 0: at most so many spans over any character, or labels per word.
             pins: By label value, the model version that answers instead of the deployed one.
             granularity: Spans (default) or words.
-            offset_encoding: Units of the offsets in the answer.
+            offset_encoding: Units of the offsets in the answer, and in `given_spans`.
+            controls: Names of the `Choices` wanted; none: all, unless labels are named.
+            given_spans: For each text the spans (start, end) whose assertion status is wanted.
+            uncertainty: Answer also how sure the models are of each text.
             timeout: Seconds.
         """
         if isinstance(texts, str):
@@ -56,6 +62,9 @@ class InferenceCalls:
             pins=pins or {},
             granularity=convert.granularity_to(granularity),
             offset_encoding=basic.encoding_to(offset_encoding),
+            controls=list(controls),
+            given_spans=convert.given_to(given_spans),
+            uncertainty=uncertainty,
         )
         response = self._transport.unary(
             self._transport.inference.Predict, request, timeout=timeout

@@ -22,6 +22,9 @@ from spanloop.annotation.v1.history_service_pb2_grpc import HistoryServiceStub a
 from spanloop.annotation.v1.labeling_service_pb2_grpc import LabelingServiceStub as LabelingStub
 from spanloop.annotation.v1.member_service_pb2_grpc import MemberServiceStub as MemberStub
 from spanloop.annotation.v1.rule_service_pb2_grpc import RuleServiceStub as RuleStub
+from spanloop.annotation.v1.suggestion_service_pb2_grpc import (
+    SuggestionServiceStub as SuggestionStub,
+)
 from spanloop.errors import SpanloopError
 from spanloop.inference.v1.inference_service_pb2_grpc import InferenceServiceStub as InferenceStub
 from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceStub as RegistryStub
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from spanloop.annotation.v1.labeling_service_pb2_grpc import LabelingServiceStub
     from spanloop.annotation.v1.member_service_pb2_grpc import MemberServiceStub
     from spanloop.annotation.v1.rule_service_pb2_grpc import RuleServiceStub
+    from spanloop.annotation.v1.suggestion_service_pb2_grpc import SuggestionServiceStub
     from spanloop.inference.v1.inference_service_pb2_grpc import InferenceServiceStub
     from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
     from spanloop.trainer.v1.resource_service_pb2_grpc import ResourceServiceStub
@@ -49,7 +53,7 @@ if TYPE_CHECKING:
 
 
 _STUBS = (
-    *("annotation", "labeling", "members", "history", "agreement", "rules"),
+    *("annotation", "labeling", "members", "history", "agreement", "rules", "suggestions"),
     *("trainer", "reports", "resources", "registry", "inference"),
 )
 
@@ -114,6 +118,7 @@ class Transport:
         self.history: HistoryServiceStub
         self.agreement: AgreementServiceStub
         self.rules: RuleServiceStub
+        self.suggestions: SuggestionServiceStub
         self.trainer: TrainerServiceStub
         self.reports: TrainingReportServiceStub
         self.resources: ResourceServiceStub
@@ -135,6 +140,8 @@ class Transport:
                 self.agreement = AgreementStub(self.channel("annotation"))
             case "rules":
                 self.rules = RuleStub(self.channel("annotation"))
+            case "suggestions":
+                self.suggestions = SuggestionStub(self.channel("annotation"))
             case "trainer":
                 self.trainer = TrainerStub(self.channel(name))
             case "reports":

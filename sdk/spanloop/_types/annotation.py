@@ -274,8 +274,23 @@ class ScoredChoice:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PredictionSignals:
+    """How sure models were of a text, each measure from 0, sure, to 1; tasks are suggested by it.
+
+    `embedding` holds little-endian 16-bit floats of unit length of the trunk with `trunk_digest`;
+    both are empty when it is not known.
+    """
+
+    least_confidence: float
+    margin: float
+    entropy: float
+    embedding: bytes = field(default=b"", repr=False)
+    trunk_digest: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """What a model said about a task, with the adapter and version of each label.
+    """What a model said about a task, with the adapter and version of each label and control.
 
     `name` and `create_time` are given by the server; leave them out when writing predictions.
     """
@@ -289,6 +304,11 @@ class Prediction:
     create_time: datetime | None = None
     choices: tuple[ScoredChoice, ...] = ()
     extra: str = ""
+    choice_adapters: Mapping[str, str] = field(default_factory=dict)
+    choice_model_versions: Mapping[str, str] = field(default_factory=dict)
+    assertion_adapter: str = ""
+    assertion_model_version: str = ""
+    signals: PredictionSignals | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

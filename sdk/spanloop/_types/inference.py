@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from spanloop._types.choice import Choice
@@ -62,22 +62,72 @@ class TokenPrediction:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PredictedChoice:
+    """How likely a value of a `Choices` control is, 0 to 1, and whether the model chooses it."""
+
+    control: str
+    value: str
+    score: float
+    chosen: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusScore:
+    """An assertion status with its probability, 0 to 1."""
+
+    status: str
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpanAssertion:
+    """The assertion statuses of a span by falling score."""
+
+    start: int
+    end: int
+    statuses: tuple[StatusScore, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uncertainty:
+    """How sure the models are of a text: each measure from 0, sure, to 1."""
+
+    least_confidence: float
+    margin: float
+    entropy: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class TextPrediction:
-    """The answer for one text; `windows` says into how many overlapping windows it was cut."""
+    """The answer for one text; `windows` says into how many overlapping windows it was cut.
+
+    `choices` are all values of the controls by falling score, `assertions` the statuses of the
+    given spans in their order; `uncertainty` is None unless asked for.
+    """
 
     spans: tuple[ScoredSpan, ...]
     tokens: tuple[TokenPrediction, ...]
     windows: int
+    choices: tuple[PredictedChoice, ...] = ()
+    assertions: tuple[SpanAssertion, ...] = ()
+    uncertainty: Uncertainty | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """The bank of adapters that answered, by label value."""
+    """The adapters that answered, with their versions.
+
+    By label value, by control, and the one of the assertion statuses (empty: none did).
+    """
 
     name: str
     deployment_revision: int
     adapters: Mapping[str, str]
     model_versions: Mapping[str, str]
+    choice_adapters: Mapping[str, str] = field(default_factory=dict)
+    choice_model_versions: Mapping[str, str] = field(default_factory=dict)
+    assertion_adapter: str = ""
+    assertion_model_version: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +152,8 @@ class LoadedGeneration:
     error_message: str
     load_seconds: float
     ready_time: datetime | None
+    choice_model_versions: Mapping[str, str] = field(default_factory=dict)
+    assertion_model_version: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

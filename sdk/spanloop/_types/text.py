@@ -60,12 +60,17 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredSpan:
-    """A span that a model proposes, with a score from 0 to 1."""
+    """A span that a model proposes, with a score from 0 to 1.
+
+    `assertion` is the status that a model proposes for it, with its probability; empty: none did.
+    """
 
     start: int
     end: int
     label: str
     score: float
+    assertion: str = ""
+    assertion_score: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

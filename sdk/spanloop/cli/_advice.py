@@ -26,6 +26,8 @@ _BY_REASON = {
     "MODEL_VERSION_UNKNOWN": "See the versions with `spanloop models list PROJECT`.",
     "MODEL_VERSION_NOT_READY": "Only READY versions serve: see `spanloop models show`.",
     "NOTHING_DEPLOYED": "Deploy a version first: `spanloop deploy PROJECT VERSION`.",
+    "NOTHING_PREDICTED": "Predict the open tasks first: `spanloop preannotate PROJECT --watch`; or "
+    "rank without predictions: --strategy random.",
     "NOTHING_TO_ROLL_BACK": "See the revisions with `spanloop rollback PROJECT --list`.",
     "IMPORT_EMPTY": "Check that the file is the right one and not empty.",
     "LINE_TOO_LONG": "Split the text: one line of the file is longer than the service takes.",

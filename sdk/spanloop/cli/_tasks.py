@@ -21,6 +21,8 @@ from spanloop.cli._filters import (
 from spanloop.cli._groups import ListsByDefault
 from spanloop.cli._output import note, print_json, print_table
 from spanloop.cli._session import AsJson, Context, Project, session_of
+from spanloop.errors import ConfigurationError
+from spanloop.types import SuggestionStrategy
 
 app = typer.Typer(cls=ListsByDefault, no_args_is_help=True, help="The tasks of a project.")
 _SHOWN = 60
@@ -69,11 +71,90 @@ def list_(
                 task.status.value,
                 ", ".join(task.tags),
                 task.completion_count,
-                task.text if len(task.text) <= _SHOWN else f"{task.text[:_SHOWN]}…",
+                _short(task.text),
             )
             for task in found
         ),
     )
+
+
+@app.command()
+def suggest(
+    context: Context,
+    project: Project,
+    strategy: Annotated[
+        SuggestionStrategy, typer.Option(help="How to rank.")
+    ] = SuggestionStrategy.MIXED,
+    count: Annotated[int, typer.Option(min=1, max=1_000, help="How many.")] = 10,
+    seed: Annotated[int, typer.Option(help="Of what is random.")] = 0,
+    mix: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STRATEGY=WEIGHT", help="Part of the mix; may be repeated."),
+    ] = None,
+    status: Statuses = None,
+    tag: Tags = None,
+    no_tag: NoTags = None,
+    label: Labels = None,
+    author: Authors = None,
+    regex: Regex = "",
+    where: Where = None,
+    as_json: AsJson = False,
+) -> None:
+    """Suggest which open tasks to annotate next."""
+    wanted = filter_of(
+        project,
+        statuses=status,
+        tags=tag,
+        no_tags=no_tag,
+        labels=label,
+        authors=author,
+        regex=regex,
+        where=where,
+    )
+    with session_of(context).client() as client:
+        found = client.suggest_tasks(
+            project, strategy, count=count, seed=seed, filter=wanted, mix=_mix(mix)
+        )
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ["task", "external id", "status", "#score", "text"],
+        (
+            (
+                one.task.name.rpartition("/")[2],
+                one.task.external_id,
+                one.task.status.value,
+                one.score if one.rank_known else None,
+                _short(one.task.text),
+            )
+            for one in found.tasks
+        ),
+    )
+    note(f"{len(found.tasks)} of {found.open_tasks} open tasks.")
+
+
+def _mix(weights: list[str] | None) -> dict[SuggestionStrategy | str, float]:
+    """Return the strategies of a mix with their weights.
+
+    Raises:
+        ConfigurationError: A strategy that there is not, or a weight that is no number.
+    """
+    mix: dict[SuggestionStrategy | str, float] = {}
+    for given in weights or []:
+        name, _, weight = given.partition("=")
+        try:
+            mix[SuggestionStrategy(name)] = float(weight)
+        except ValueError:
+            known = ", ".join(one.value for one in SuggestionStrategy)
+            raise ConfigurationError(
+                f"--mix {given}: must be STRATEGY=WEIGHT; the strategies are {known}."
+            ) from None
+    return mix
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 @app.command()
