@@ -41,7 +41,7 @@ class SuggestionCalls:
         """
         request = pb.SuggestTasksRequest(
             parent=project_name(project),
-            strategy=convert.strategy_to(strategy),  # type: ignore[arg-type]
+            strategy=convert.strategy_to(strategy),
             count=count,
             seed=seed,
             filter=team.filter_to(filter),
