@@ -388,8 +388,8 @@ def test_epochs_follow_the_size_of_the_data() -> None:
     # Nothing stops a run without dev, so it is shorter.
     assert planned_epochs(params, 60_000, decided=False) < planned_epochs(params, 60_000) / 4
     assert planned_epochs(LadderParams(epochs=5), 10) == 5
-    assert planned_patience(params, 3) == 2
-    assert planned_patience(params, 100) == 15
+    assert planned_patience(params, 3) == 3
+    assert planned_patience(params, 100) == 10
     assert planned_patience(LadderParams(patience=9), 3) == 9
 
 

@@ -29,9 +29,9 @@ class LadderParams:
         epochs: Most passes over the training split; 0 derives them from the data, so that small
             data gets `min_steps` steps (at most 200 passes) and large data at least 3 passes.
         min_steps: Optimiser steps of the longest run when `epochs` is 0; `patience` ends most
-            runs long before. A fifth of it where there is no dev split to decide.
-        patience: Passes without a better dev F1 after which a label stops; 0 derives it (15% of
-            the longest run, at least 2).
+            runs long before. 15% of it where there is no dev split to decide.
+        patience: Passes without a better dev F1 after which a label stops; 0 derives it (10% of
+            the longest run, at least 3).
         ema: Decay of the averaged weights, which are what is kept; 0 switches averaging off.
         batch_words: Words per optimiser step.
         seed: Seed of everything random. Equal seeds, data and trunk give equal adapters.
@@ -48,7 +48,7 @@ class LadderParams:
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
     epochs: int = 0
-    min_steps: int = 2000
+    min_steps: int = 3000
     patience: int = 0
     ema: float = 0.995
     batch_words: int = 640
