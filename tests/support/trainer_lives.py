@@ -86,13 +86,13 @@ class Mortal:
 
 
 class Annotation:
-    """A snapshot of three texts."""
+    """A snapshot of a few texts."""
 
     async def get_snapshot(self, name: str) -> Snapshot:
         return Snapshot(name=name, content_hash="sha256:1", labels=("A",), span_counts={"A": 2})
 
     async def read_snapshot(self, name: str) -> AsyncIterator[Example]:
-        for index, split in enumerate(("train", "train", "test")):
+        for index, split in enumerate(("train",) * 5 + ("dev", "test")):
             yield Example(text=f"Anna {index}", spans=((0, 4, "A"),), split=split)
 
 
@@ -215,6 +215,7 @@ class Trainer:
                     child_command=(),
                     jobs_dir=folder / "jobs",
                     cache_dir=folder / "cache",
+                    activation_cache_bytes=0,
                     trunks_dir=folder / "trunks",
                     providers="cpu",
                     stop_seconds=0,

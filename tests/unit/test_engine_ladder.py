@@ -27,6 +27,8 @@ from services.trainer.engines.interface import (
 )
 from services.trainer.engines.ladder_engine import train
 from services.trainer.engines.params import LadderParams
+from services.trainer.reports.calibration import calibration
+from services.trainer.reports.confusion import confusion
 from tests.unit.tiny_trunk import write_trunk
 
 NAMES = ["Acme", "Bolt", "Cora", "Dune", "Echo", "Fox", "Gild", "Hale"]
@@ -132,6 +134,40 @@ def test_a_label_alone_is_the_label_in_company(
         assert first.manifest.decoding == second.manifest.decoding
         for name, tensor in first.tensors.items():
             np.testing.assert_allclose(tensor, second.tensors[name], atol=1e-4, err_msg=name)
+
+
+def test_a_learning_curve_leaves_the_result_as_it_is(
+    trained: tuple[TrainResult, list[TrainEvent]], trunk_folder: Path, tmp_path: Path
+) -> None:
+    plain, _ = trained
+    assert plain.learning_curve == ()
+    wanted = request(trunk_folder, tmp_path, options={"learning_curve": True})
+    result, events = run(wanted)
+    texts = len(wanted.train)
+    assert [point.texts for point in result.learning_curve] == [
+        round(share * texts) for share in (0.25, 0.5, 0.75, 1)
+    ]
+    assert result.learning_curve[-1].micro_f1 == result.evaluations["dev"].micro.f1
+    assert all(0 <= point.micro_f1 <= 1 for point in result.learning_curve)
+    assert result.adapters == plain.adapters
+    assert result.evaluations == plain.evaluations
+    # the passes that are shown are those of the whole
+    epochs = [event.epoch for event in events if event.epoch]
+    assert epochs == [event.epoch for event in trained[1] if event.epoch]
+    # what is reported is what was evaluated
+    for split, evaluation in result.evaluations.items():
+        report = confusion(result.texts[split], sorted(evaluation.labels))
+        for entry in report.errors:
+            score = evaluation.labels[entry.label]
+            assert entry.correct == score.correct
+            assert (
+                entry.correct + entry.boundary + entry.wrong_label + entry.missed == score.support
+            )
+        bins, _ = calibration(result.texts[split])
+        assert sum(entry.count for entry in bins) == evaluation.micro.predicted
+    # asked again: nothing is trained a second time
+    again, _ = run(wanted)
+    assert again.learning_curve == result.learning_curve
 
 
 def test_equal_runs_give_equal_digests(

@@ -78,6 +78,7 @@ class TrainRequest:
         cache_bytes: Most bytes of activations in `cache_dir`; what does not fit is kept in
             `work_dir` until the run ends.
         params: The knobs.
+        options: The engine's own knobs.
         lineage: Goes into every adapter's manifest (snapshot name and hash, …); JSON, and only
             what follows from the inputs, since it is part of the adapter's identity.
         threads: Threads for torch and onnxruntime; 0 for all cores.
@@ -96,6 +97,7 @@ class TrainRequest:
     dev: Sequence[Example] = ()
     test: Sequence[Example] = ()
     params: LadderParams = field(default_factory=LadderParams)
+    options: Mapping[str, int | float | str | bool] = field(default_factory=dict)
     lineage: Mapping[str, Any] = field(default_factory=dict)
     threads: int = 0
     providers: Sequence[str] = ("CPUExecutionProvider",)

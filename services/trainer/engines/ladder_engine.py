@@ -33,10 +33,11 @@ from services.trainer.engines.interface import (
     TrainResult,
 )
 from services.trainer.engines.ladder_training import LadderTrainer
+from services.trainer.engines.learning_curve import OPTION, learning_curve
 from services.trainer.engines.run_identity import parity_examples, run_digest
 from services.trainer.engines.task_choice import task_of
 from services.trainer.engines.training_plan import EpochReport, TrainedLadder
-from services.trainer.reports.model import ScoredText
+from services.trainer.reports.model import LearningCurvePoint, ScoredText
 
 _MIN_HELD_OUT = 2
 # Share of the whole run at which each stage begins; training takes the larger part.
@@ -110,6 +111,7 @@ class _Run:
             trained = self._train(trunk, train_split, decider[1])
         with self._stage(Stage.EVALUATING, "evaluating on the serving path"):
             evaluations = self._evaluate(reader, trained, splits, decider)
+        curve = self._learning_curve(reader, train_split, decider, evaluations)
         with self._stage(Stage.PARITY, "comparing torch with onnxruntime"):
             adapters = self._export(trained, trunk.manifest, evaluations)
             parity = self._task.check_parity(
@@ -128,6 +130,7 @@ class _Run:
             timings=self._timings,
             notes=self._notes,
             texts=self._texts,
+            learning_curve=curve,
         )
 
     def _splits(self, reader: WordStateReader) -> dict[str, Split]:
@@ -185,8 +188,15 @@ class _Run:
         held_out = train_split.subset(sorted(order[:held]))
         return train_split.subset(sorted(order[held:])), ("held_out", held_out)
 
-    def _train(self, trunk: TrunkRunner, train_split: Split, dev: Split | None) -> TrainedLadder:
+    def _train(
+        self, trunk: TrunkRunner, train_split: Split, dev: Split | None, part: str = ""
+    ) -> TrainedLadder:
         request = self._request
+        if part:
+            # A run of its own, with its own checkpoint, whose passes are not the job's.
+            home = request.work_dir / part
+            home.mkdir(exist_ok=True)
+            request = replace(request, train=train_split.examples, work_dir=home)
         trainer = LadderTrainer(
             task=self._task,
             architecture=self._task.architecture(trunk.manifest, request.params),
@@ -198,11 +208,48 @@ class _Run:
         )
         if trainer.resumed:
             self._say(Stage.TRAINING, f"resumed after epoch {trainer.resumed}")
+        if part:
+            return trainer.run(lambda _: None, lambda _: None, self._should_stop)
         return trainer.run(
             self._on_epoch,
             lambda share: self._progress(Stage.TRAINING, share),
             self._should_stop,
         )
+
+    def _learning_curve(
+        self,
+        reader: WordStateReader,
+        train_split: Split,
+        decider: tuple[str, Split | None],
+        evaluations: Mapping[str, Evaluation],
+    ) -> Sequence[LearningCurvePoint]:
+        name, dev = decider
+        if not self._request.options.get(OPTION) or dev is None or name not in evaluations:
+            return ()
+        started = time.monotonic()
+
+        def measure(part: Split) -> float:
+            size = len(part.examples)
+            trained = self._train(reader.trunk, part, dev, f"part-{size}")
+            artifacts = self._export(trained, reader.trunk.manifest, {})
+            micro = self._judge(artifacts, dev, reader.trunk.manifest)[0].micro
+            self._say(Stage.EVALUATING, f"learning curve: {size} texts, micro F1 {micro.f1:.4f}")
+            return micro.f1
+
+        seed, best = self._request.params.seed, evaluations[name].micro.f1
+        curve = learning_curve(train_split, seed, best, measure)
+        self._timings[OPTION] = time.monotonic() - started
+        return curve
+
+    def _judge(
+        self, artifacts: Mapping[str, AdapterArtifact], split: Split, trunk: TrunkManifest
+    ) -> tuple[Evaluation, Sequence[ScoredText]]:
+        """Return how adapters do on a split, with their bytes read as for the serving bank."""
+        weights = [load_adapter(item.manifest, item.weights) for item in artifacts.values()]
+        texts = self._task.predict(weights, split, trunk, self._request.providers)
+        gold = [text.gold for text in texts]
+        found = [[span[:3] for span in text.predicted] for text in texts]
+        return evaluate(gold, found, self._task.counted), texts
 
     def _on_epoch(self, report: EpochReport) -> None:
         self._on_event(report.to_event(self._done))
@@ -216,25 +263,15 @@ class _Run:
     ) -> dict[str, Evaluation]:
         name, dev = decider
         judged = {name: dev, "test": splits.get("test")}
-        # The adapters go through their bytes, as they do to the serving bank.
         artifacts = self._export(trained, reader.trunk.manifest, {})
-        weights = [load_adapter(item.manifest, item.weights) for item in artifacts.values()]
         evaluations = {}
         for split_name, split in judged.items():
             if split is None:
                 continue
             if self._should_stop():
                 raise Cancelled
-            texts = self._task.predict(
-                weights, split, reader.trunk.manifest, self._request.providers
-            )
-            self._texts[split_name] = texts
-            evaluation = evaluate(
-                [text.gold for text in texts],
-                [[span[:3] for span in text.predicted] for text in texts],
-                self._task.counted,
-            )
-            evaluations[split_name] = evaluation
+            evaluation, texts = self._judge(artifacts, split, reader.trunk.manifest)
+            evaluations[split_name], self._texts[split_name] = evaluation, texts
             micro = evaluation.micro
             self._on_event(
                 TrainEvent(
