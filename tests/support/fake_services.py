@@ -18,16 +18,25 @@ from spanloop import Endpoints
 from spanloop.annotation.v1 import annotation_service_pb2, annotation_service_pb2_grpc
 from spanloop.inference.v1 import inference_service_pb2, inference_service_pb2_grpc
 from spanloop.registry.v1 import registry_service_pb2, registry_service_pb2_grpc
-from spanloop.trainer.v1 import trainer_service_pb2, trainer_service_pb2_grpc
+from spanloop.trainer.v1 import (
+    resource_service_pb2,
+    resource_service_pb2_grpc,
+    trainer_service_pb2,
+    trainer_service_pb2_grpc,
+    training_report_service_pb2,
+    training_report_service_pb2_grpc,
+)
 
 Answer = Callable[[object, grpc.ServicerContext], object]
 TOKEN = "sesame"
 
 _FILES = {
-    "annotation": (annotation_service_pb2, annotation_service_pb2_grpc),
-    "trainer": (trainer_service_pb2, trainer_service_pb2_grpc),
-    "registry": (registry_service_pb2, registry_service_pb2_grpc),
-    "inference": (inference_service_pb2, inference_service_pb2_grpc),
+    "AnnotationService": (annotation_service_pb2, annotation_service_pb2_grpc),
+    "TrainerService": (trainer_service_pb2, trainer_service_pb2_grpc),
+    "TrainingReportService": (training_report_service_pb2, training_report_service_pb2_grpc),
+    "ResourceService": (resource_service_pb2, resource_service_pb2_grpc),
+    "RegistryService": (registry_service_pb2, registry_service_pb2_grpc),
+    "InferenceService": (inference_service_pb2, inference_service_pb2_grpc),
 }
 
 
@@ -88,8 +97,7 @@ def fake_services() -> Iterator[Fake]:
     """Serve all four fakes on one free port of loopback."""
     fake = Fake()
     server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
-    for service, (messages, stubs) in _FILES.items():
-        title = f"{service.title()}Service"
+    for title, (messages, stubs) in _FILES.items():
         descriptor = messages.DESCRIPTOR.services_by_name[title]
         servicer = type("Servicer", (), {})()
         for method in descriptor.methods:

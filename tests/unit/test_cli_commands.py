@@ -22,8 +22,10 @@ from spanloop.inference.v1 import inference_service_pb2 as inference_pb
 from spanloop.inference.v1 import preannotation_job_pb2, predict_pb2, serving_state_pb2
 from spanloop.registry.v1 import deployment_pb2, model_version_pb2
 from spanloop.registry.v1 import registry_service_pb2 as registry_pb
+from spanloop.trainer.v1 import resource_service_pb2 as resource_pb
 from spanloop.trainer.v1 import trainer_service_pb2 as trainer_pb
-from spanloop.trainer.v1 import training_job_pb2
+from spanloop.trainer.v1 import training_job_pb2, training_report_pb2
+from spanloop.trainer.v1 import training_report_service_pb2 as report_pb
 from spanloop.types import Split
 from tests.support.fake_services import TOKEN, Fake, fake_services, refuse
 
@@ -296,10 +298,85 @@ def test_jobs(fake: Fake) -> None:
     assert fake.asked("ListTrainingJobs")[0].parent == "projects/-"
     assert json.loads(run("jobs", "list", "p", "--json").stdout)[0]["state"] == "done"
     assert json.loads(run("jobs", "list", "--preannotation", "--json").stdout)[0]["name"] == "r"
+    assert run("jobs", "list", "p", "--source", "active-learning").exit_code == 0
+    assert fake.asked("ListTrainingJobs")[-1].source == 2
     assert run("jobs", "cancel", "p/j").exit_code == 0
     assert fake.asked("CancelTrainingJob")[0].name == "projects/p/trainingJobs/j"
     script_training(fake, job("DONE"))
     assert "epoch 1 [of 2]" in run("jobs", "logs", "p/j").stdout
+
+
+def test_reports_and_logs(fake: Fake, tmp_path: Path) -> None:
+    metrics = evaluation_pb2.SpanMetrics(precision=0.5, recall=0.25, f1=0.333, support=8)
+    split = training_report_pb2.SplitReport(
+        evaluation=evaluation_pb2.SplitEvaluation(
+            split="SPLIT_TEST", labels={"PER": metrics}, micro=metrics, macro=metrics, texts=9
+        ),
+        confusion=[
+            {"annotated": "PER", "predicted": "PER", "count": 4},
+            {"annotated": "PER", "predicted": "ORG", "count": 3},
+        ],
+        errors=[{"label": "PER", "correct": 4, "wrong_label": 3, "missed": 1}],
+        calibration=[{"from": 0.4, "to": 0.5, "count": 2, "mean_score": 0.45, "precision": 0.5}],
+        calibration_error=0.05,
+        worst_examples=[{"text": "Anna [x]", "missed": ['PER 0-4 "Anna"'], "loss": 1.0}],
+    )
+    found = training_report_pb2.TrainingReport(
+        name="projects/p/trainingJobs/j/report",
+        splits=[split],
+        learning_curve=[{"texts": 5, "micro_f1": 0.25}],
+    )
+    fake.answers["GetTrainingReport"] = lambda _, __: report_pb.GetTrainingReportResponse(
+        training_report=found
+    )
+    told = run("report", "p/j")
+    assert told.exit_code == 0, told.output
+    for part in ("0.333", "wrong label", "ORG", "Anna [x]", "PER 0-4", "Learning curve"):
+        assert part in told.stdout
+    assert fake.asked("GetTrainingReport")[0].name == "projects/p/trainingJobs/j"
+    (printed,) = json.loads(run("report", "p/j", "--json").stdout)["splits"]
+    assert printed["errors"]["PER"]["wrong_label"] == 3
+    assert printed["calibration"][0]["low"] == 0.4
+    fake.answers["DownloadTrainingReport"] = lambda _, __: iter(
+        [report_pb.DownloadTrainingReportResponse(chunk=part) for part in (b"<html>", b"</html>")]
+    )
+    page = tmp_path / "r.html"
+    assert run("report", "p/j", "--html", str(page)).exit_code == 0
+    assert page.read_bytes() == b"<html></html>"
+    fake.answers["DownloadTrainingLogs"] = lambda _, __: iter(
+        [report_pb.DownloadTrainingLogsResponse(chunk=b"a line\n")]
+    )
+    assert run("logs", "p/j").stdout == "a line\n"
+    group = "projects/p/trainingGroups/g"
+    archive = tmp_path / "l.zip"
+    assert run("logs", group, "-o", str(archive)).exit_code == 0
+    assert archive.read_bytes() == b"a line\n"
+    asked = [request.name for request in fake.asked("DownloadTrainingLogs")]
+    assert asked == ["projects/p/trainingJobs/j", group]
+
+
+def test_workers(fake: Fake) -> None:
+    gib = 1024**3
+    fake.answers["ListResources"] = lambda _, __: resource_pb.ListResourcesResponse(
+        workers=[
+            {
+                "id": "host-1",
+                "capacity": {"cpu": 4, "gpu": 1, "memory_bytes": 8 * gib},
+                "free": {"cpu": 3, "gpu": 0, "memory_bytes": 6 * gib},
+                "max_jobs": 2,
+                "jobs": [{"training_job": "projects/p/trainingJobs/j", "resources": {"gpu": 1}}],
+                "gpu_available": True,
+                "gpus": ["H200"],
+            }
+        ],
+        waiting_jobs=3,
+    )
+    told = run("workers")
+    for part in ("host-1", "1 of 2", "3 of 4", "0 of 1", "6.0 of 8.0", "H200", "trainingJobs/j"):
+        assert part in told.stdout
+    assert "3 jobs wait" in told.stderr
+    (worker,) = json.loads(run("workers", "--json").stdout)["workers"]
+    assert worker["jobs"][0]["resources"]["gpu"] == 1
 
 
 def test_models_deploy_and_rollback(fake: Fake) -> None:
