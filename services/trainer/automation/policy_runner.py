@@ -42,7 +42,7 @@ _MAY_PASS = (Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.RESOURCE_EXHAUSTED)
 _MOST_CHANGES = 500
 
 
-class _OvertakenError(Exception):
+class OvertakenError(Exception):
     """Another process changed the state: begin anew from what it wrote."""
 
 
@@ -103,10 +103,10 @@ class ProjectFollower:
         parts = self._parts
         while True:
             try:
-                self._state, self._revision = await parts.states.get(self._project)
+                await self.load()
                 if await self._follow():
                     return
-            except _OvertakenError:
+            except OvertakenError:
                 _log.info("policy_overtaken", project=self._project)
             except OutOfRangeError:
                 await self._recount()
@@ -118,11 +118,17 @@ class ProjectFollower:
                 _log.exception("policy_broke", project=self._project)
             await asyncio.sleep(parts.poll_seconds)
 
+    async def load(self) -> LearningState:
+        """Begin from what is stored."""
+        self._state, self._revision = await self._parts.states.get(self._project)
+        return self._state
+
     async def tick(self, changes: Sequence[Change]) -> bool:
         """Count changes and do what is due; False when the policy is off.
 
         Raises:
             SpanloopError: A service is away; nothing is lost, repeat it.
+            OvertakenError: Another process changed the state; `load` again.
         """
         parts = self._parts
         settings = await parts.settings.get(self._project)
@@ -222,7 +228,7 @@ class ProjectFollower:
     async def _put(self, state: LearningState) -> None:
         revision = await self._parts.states.put(state, self._revision)
         if revision is None:
-            raise _OvertakenError
+            raise OvertakenError
         self._state, self._revision = state, revision
 
 
