@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import json
 import random
 from pathlib import Path
 
 import pytest
 
+from services.common.modeling.manifest import AdapterManifest
 from services.trainer.bootstrap import build
 from spanloop.annotation.v1 import annotation_service_pb2 as annotation_pb
+from spanloop.common.v1.evaluation_pb2 import MODEL_TYPE_ASSERTION, MODEL_TYPE_CLASSIFICATION
+from spanloop.registry.v1 import registry_service_pb2 as registry_pb
 from spanloop.registry.v1.model_version_pb2 import ModelVersionState
+from spanloop.registry.v1.trunk_pb2 import Trunk
 from spanloop.trainer.v1.training_job_pb2 import TrainingParameters
 from tests.support import client_channel, running
-from tests.support.trainer import Loop, TrainerClient, log_lines, running_loop, state_of
-from tests.unit.tiny_trunk import VOCABULARY, tokenizer_json
+from tests.support.trainer import (
+    TERMINAL,
+    Loop,
+    TrainerClient,
+    log_lines,
+    running_loop,
+    state_of,
+)
+from tests.unit.tiny_trunk import VOCABULARY, tokenizer_json, trunk_files
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -119,3 +132,84 @@ async def train_and_check(loop: Loop, client: TrainerClient, snapshot: str, trun
     )
     assert state_of(failed) == "FAILED"
     assert "max_length" in failed.failure.message
+
+
+def typed_lines(count: int) -> bytes:
+    """Return texts whose mood and topics hang on a word, with spans that are there or not."""
+    draw = random.Random(0)
+    found = []
+    for index in range(count):
+        mood, status = draw.choice(["good", "bad"]), draw.choice(["absent", "present"])
+        topics = [topic for topic in ("rent", "fees") if draw.random() < 0.6] or ["rent"]
+        lead = f"a {mood} day : {' and '.join(topics)} . "
+        text = f"{lead}{'no' if status == 'absent' else 'much'} fever"
+        found.append(
+            {
+                "text": text,
+                "spans": [
+                    {
+                        "start": len(text) - 5,
+                        "end": len(text),
+                        "label": "PROBLEM",
+                        "assertion": status,
+                    }
+                ],
+                "choices": {"Mood": [mood], "topics": topics},
+                "split": ("train", "train", "train", "dev", "test")[index % 5],
+            }
+        )
+    return "\n".join(json.dumps(entry) for entry in found).encode()
+
+
+async def register_tiny_trunk(loop: Loop) -> None:
+    """Register a trunk under the trainer's source, so that no job needs to export one."""
+    manifest, files = trunk_files()
+    for data in files.values():
+        await loop.registry.upload(data)
+    trunk = Trunk(manifest=dataclasses.replace(manifest, source="embedded:tiny").to_bytes())
+    await loop.registry.stub.RegisterTrunk(registry_pb.RegisterTrunkRequest(trunk=trunk))
+
+
+async def test_choices_and_assertions_become_ready_versions(tmp_path: Path) -> None:
+    async with running_loop(tmp_path) as loop:
+        await register_tiny_trunk(loop)
+        parent = await loop.annotation.project("p", "PROBLEM")
+        await loop.annotation.load(parent, typed_lines(80))
+        snapshot = await loop.annotation.stub.CreateSnapshot(
+            annotation_pb.CreateSnapshotRequest(parent=parent)
+        )
+        async with (
+            running(loop.settings(lease_seconds=60), build) as server,
+            client_channel(server) as channel,
+        ):
+            client = TrainerClient(channel)
+            for kind, control, labels, scheme in (
+                (MODEL_TYPE_CLASSIFICATION, "Mood", ["bad", "good"], "single"),
+                # Without labelling config the data says that several are chosen at once.
+                (MODEL_TYPE_CLASSIFICATION, "topics", ["fees", "rent"], "multiple"),
+                (MODEL_TYPE_ASSERTION, "", ["absent", "present"], "single"),
+            ):
+                job = await client.create(
+                    snapshot.snapshot.name,
+                    parameters=TrainingParameters(
+                        epochs=8, batch_words=64, max_length=32, learning_rate=0.02
+                    ),
+                    model_type=kind,
+                    control=control,
+                )
+                async with asyncio.timeout(180):
+                    while state_of(done := await client.get(job.name)) not in TERMINAL:  # noqa: ASYNC110
+                        await asyncio.sleep(0.1)
+                assert state_of(done) == "DONE", done.failure
+                assert sorted(done.evaluation.splits[-1].labels) == labels
+                assert done.evaluation.splits[-1].micro.f1 > 0.9
+                version = await loop.registry.get_version(done.model_version)
+                assert version.state == ModelVersionState.MODEL_VERSION_STATE_READY
+                assert (version.model_type, version.control) == (kind, control)
+                ((name, digest),) = version.adapters.items()
+                assert name == (control or "assertion")
+                adapter = await loop.registry.stub.GetAdapter(
+                    registry_pb.GetAdapterRequest(name=f"adapters/{digest.partition(':')[2]}")
+                )
+                manifest = AdapterManifest.from_bytes(adapter.adapter.manifest)
+                assert (manifest.classes, manifest.decoding.scheme) == (tuple(labels), scheme)

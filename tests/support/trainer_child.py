@@ -24,6 +24,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from services.common.modeling.heads import ASSERTION
 from services.common.modeling.manifest import (
     ADAPTER_FILE,
     TOKENIZER_FILE,
@@ -31,6 +32,7 @@ from services.common.modeling.manifest import (
     AdapterManifest,
     Decoding,
     FileDigest,
+    Head,
     LadderArchitecture,
     TrunkManifest,
 )
@@ -90,16 +92,30 @@ def write_results(
     """Write what a training would have made."""
     manifest = TrunkManifest.from_bytes((home / "manifest.json").read_bytes())
     adapters = []
-    for index, label in enumerate(spec.labels):
+    names = spec.labels if spec.model_type == "ner" else (spec.control or ASSERTION,)
+    head = {"ner": Head.TAGS, "classification": Head.CHOICES}.get(spec.model_type, Head.ASSERTION)
+    decoding = Decoding(scheme="single")
+    if head is Head.TAGS:
+        decoding = Decoding(outside_bias=0.0)
+    elif spec.multiple:
+        decoding = Decoding(scheme="multiple", thresholds=(0.5,) * len(spec.labels))
+    for index, label in enumerate(names):
         weights = f"weights of {label}{weights_of}".encode()
         data = AdapterManifest(
             label=label,
             trunk_digest=manifest.digest,
             tokenizer_digest=manifest.tokenizer_digest,
             architecture=LadderArchitecture(
-                hidden_size=8, width=4, taps=(0, 1, 2), context=1, features=39
+                hidden_size=8,
+                width=4,
+                taps=(0, 1, 2),
+                context=1,
+                features=39,
+                head=head,
+                classes=3 if head is Head.TAGS else len(spec.labels),
             ),
-            decoding=Decoding(outside_bias=0.0),
+            decoding=decoding,
+            classes=() if head is Head.TAGS else spec.labels,
             max_length=32,
             stride=8,
             files={ADAPTER_FILE: FileDigest.of(weights)},
