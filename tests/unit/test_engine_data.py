@@ -389,7 +389,7 @@ def test_epochs_follow_the_size_of_the_data() -> None:
     assert planned_epochs(params, 60_000, decided=False) < planned_epochs(params, 60_000) / 4
     assert planned_epochs(LadderParams(epochs=5), 10) == 5
     assert planned_patience(params, 3) == 3
-    assert planned_patience(params, 100) == 10
+    assert planned_patience(params, 100) == 7
     assert planned_patience(LadderParams(patience=9), 3) == 9
 
 

@@ -30,8 +30,8 @@ class LadderParams:
             data gets `min_steps` steps (at most 200 passes) and large data at least 3 passes.
         min_steps: Optimiser steps of the longest run when `epochs` is 0; `patience` ends most
             runs long before. 15% of it where there is no dev split to decide.
-        patience: Passes without a better dev F1 after which a label stops; 0 derives it (10% of
-            the longest run, at least 3).
+        patience: Passes without a better dev F1 after which a label stops; 0 derives it (a
+            fifteenth of the longest run, at least 3).
         ema: Decay of the averaged weights, which are what is kept; 0 switches averaging off.
         batch_words: Words per optimiser step.
         seed: Seed of everything random. Equal seeds, data and trunk give equal adapters.

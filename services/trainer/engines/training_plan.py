@@ -14,8 +14,8 @@ from services.trainer.engines.params import LadderParams
 from services.trainer.engines.selection import LabelChoice
 
 _MIN_EPOCHS, _MAX_EPOCHS = 3, 200
-# Share of the longest run after which a label that gets no better on dev stops.
-_PATIENCE, _MIN_PATIENCE = 0.1, 3
+# After this part of the longest run a label that gets no better on dev stops.
+_PATIENCE_PART, _MIN_PATIENCE = 15, 3
 # Without dev nothing stops a run: large data would be learned by heart in the steps that it may
 # take where dev decides.
 _UNDECIDED = 0.15
@@ -38,7 +38,7 @@ def planned_epochs(params: LadderParams, words: int, *, decided: bool = True) ->
 
 def planned_patience(params: LadderParams, epochs: int) -> int:
     """Return after how many epochs without a better dev score a label stops."""
-    return params.patience or max(_MIN_PATIENCE, math.ceil(epochs * _PATIENCE))
+    return params.patience or max(_MIN_PATIENCE, math.ceil(epochs / _PATIENCE_PART))
 
 
 @dataclass(frozen=True, kw_only=True)
