@@ -35,6 +35,16 @@ from spanloop._types.annotation import (
     TieBreak,
     WriteReport,
 )
+from spanloop._types.automation import (
+    ActiveLearningPolicy,
+    ActiveLearningState,
+    DeploymentGate,
+    TrainingData,
+    TrainingGroup,
+    TrainingSettings,
+    TrainingTemplate,
+    TransferLearning,
+)
 from spanloop._types.inference import (
     Generation,
     GenerationState,
@@ -123,6 +133,8 @@ from spanloop._types.training import (
 
 __all__ = [
     "AccessToken",
+    "ActiveLearningPolicy",
+    "ActiveLearningState",
     "Agreement",
     "AgreementSummary",
     "CalibrationBin",
@@ -135,6 +147,7 @@ __all__ = [
     "DeployedModel",
     "Deployment",
     "DeploymentAction",
+    "DeploymentGate",
     "DeploymentOutcome",
     "EpochMetrics",
     "EvaluationReport",
@@ -210,8 +223,10 @@ __all__ = [
     "TextPrediction",
     "TieBreak",
     "TokenPrediction",
+    "TrainingData",
     "TrainingFailure",
     "TrainingFailureReason",
+    "TrainingGroup",
     "TrainingJob",
     "TrainingJobState",
     "TrainingLogLine",
@@ -219,8 +234,11 @@ __all__ = [
     "TrainingProgress",
     "TrainingReport",
     "TrainingResources",
+    "TrainingSettings",
     "TrainingSource",
+    "TrainingTemplate",
     "TrainingTimings",
+    "TransferLearning",
     "Uncertainty",
     "ValidatedConfig",
     "Verdict",

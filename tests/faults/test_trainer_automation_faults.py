@@ -32,6 +32,7 @@ from services.trainer.automation.wiring import AUTOMATION_COLLECTIONS
 from services.trainer.documents import COLLECTIONS, JOBS, evaluation_value
 from services.trainer.domain import (
     DeploymentOutcome,
+    Resources,
     SpanMetrics,
     SplitEvaluation,
     TrainingData,
@@ -133,6 +134,13 @@ class Registry:
         return self.revision
 
 
+class Admitting:
+    """Every job fits."""
+
+    async def admit(self, resources: Resources, engine: str) -> Resources:
+        return resources
+
+
 class Trainer:
     """The use cases of one process over a store."""
 
@@ -141,7 +149,12 @@ class Trainer:
         self.jobs = JobRepository(store)
         self.settings = SettingsRepository(store)
         self.states = LearningStates(store)
-        planner = Planner(annotation, registry, default_trunk_source="t")  # type: ignore[arg-type]
+        planner = Planner(
+            annotation,  # type: ignore[arg-type]
+            registry,  # type: ignore[arg-type]
+            Admitting(),  # type: ignore[arg-type]
+            default_trunk_source="t",
+        )
         self.groups = GroupHandlers(
             GroupRepository(store, self.jobs),
             self.jobs,

@@ -21,6 +21,7 @@ from spanloop.annotation.v1 import (
 from spanloop.inference.v1 import inference_service_pb2
 from spanloop.registry.v1 import registry_service_pb2
 from spanloop.trainer.v1 import (
+    resource_service_pb2,
     trainer_service_pb2,
     training_group_service_pb2,
     training_report_service_pb2,
@@ -38,6 +39,7 @@ CONTRACTS: dict[str, tuple[ModuleType, ...]] = {
         suggestion_service_pb2,
     ),
     "trainer": (
+        resource_service_pb2,
         trainer_service_pb2,
         training_group_service_pb2,
         training_report_service_pb2,

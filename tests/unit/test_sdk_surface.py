@@ -58,7 +58,7 @@ def test_public_names_are_pinned() -> None:
         "Unavailable",
         "Unimplemented",
     }
-    assert len(types.__all__) == len(set(types.__all__)) == 106
+    assert len(types.__all__) == len(set(types.__all__)) == 114
     assert all(hasattr(types, name) for name in types.__all__)
     assert (SDK / "py.typed").exists()
 
@@ -80,6 +80,7 @@ CALLS = [
     "create_rule_set",
     "create_snapshot",
     "create_task",
+    "create_training_group",
     "create_training_job",
     "delete_completion",
     "delete_rule_set",
@@ -90,6 +91,7 @@ CALLS = [
     "download_training_report",
     "export",
     "export_snapshot",
+    "get_active_learning_state",
     "get_caller",
     "get_completion",
     "get_deployment",
@@ -100,8 +102,10 @@ CALLS = [
     "get_rule_set",
     "get_snapshot",
     "get_task",
+    "get_training_group",
     "get_training_job",
     "get_training_report",
+    "get_training_settings",
     "health",
     "import_file",
     "list_access_tokens",
@@ -146,6 +150,7 @@ CALLS = [
     "update_project",
     "update_rule_set",
     "update_task",
+    "update_training_settings",
     "validate_labeling_config",
     "watch_deployment",
     "watch_events",

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from spanloop._async.annotation import AnnotationCalls
+from spanloop._async.automation import AutomationCalls
 from spanloop._async.data import DataCalls
 from spanloop._async.inference import InferenceCalls
 from spanloop._async.registry import RegistryCalls
@@ -28,6 +29,7 @@ class AsyncClient(
     ToolCalls,
     SuggestionCalls,
     TrainingCalls,
+    AutomationCalls,
     ReportCalls,
     RegistryCalls,
     InferenceCalls,

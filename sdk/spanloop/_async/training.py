@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from spanloop import types
 from spanloop._async.transport import AsyncTransport
+from spanloop._convert import automation
 from spanloop._convert import training as convert
 from spanloop._names import Named, child_name, name_of, project_name
 from spanloop.trainer.v1 import trainer_service_pb2 as pb
@@ -22,11 +23,16 @@ class TrainingCalls:
         self,
         project: str | Named,
         *,
-        snapshot: str | Named,
+        snapshot: str | Named = "",
+        data: types.TrainingData | None = None,
+        model_type: types.ModelType | str = types.ModelType.UNSPECIFIED,
+        control: str = "",
         labels: Iterable[str] = (),
         base_model_version: str | Named = "",
         parameters: types.TrainingParameters | None = None,
         trunk_source: str = "",
+        transfer: types.TransferLearning | None = None,
+        deploy: bool = False,
         resources: types.TrainingResources | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -36,10 +42,15 @@ class TrainingCalls:
         Args:
             project: Id or name.
             snapshot: Name, or id within the project.
+            data: What to train on instead: a snapshot of it is taken at once.
+            model_type: What to train; unspecified: named entities.
+            control: For a classification: name of the `Choices`; empty: the default one.
             labels: Values of the labels to train; none: all of the snapshot.
             base_model_version: Version whose adapters are kept for labels not trained here.
             parameters: How to train; None leaves everything to the service.
             trunk_source: The trunk; empty: the service's default.
+            transfer: Version whose weights training starts from.
+            deploy: Serve the version when it is ready, if the project's gate lets it.
             resources: What it takes of a worker; None: the engine's default. With `gpu=1` it trains
                 on a GPU.
             request_id: Identifies the request; minted when None.
@@ -50,7 +61,12 @@ class TrainingCalls:
         request = pb.CreateTrainingJobRequest(
             parent=parent,
             training_job=training_job_pb2.TrainingJob(
-                snapshot=child_name(parent, "snapshots", snapshot),
+                snapshot=child_name(parent, "snapshots", snapshot) if snapshot else "",
+                data=automation.data_to(data),
+                model_type=automation.model_type_to(model_type),
+                control=control,
+                transfer=automation.transfer_to(transfer),
+                deploy=deploy,
                 labels=list(labels),
                 base_model_version=child_name(parent, "modelVersions", base) if base else "",
                 parameters=convert.parameters_to(parameters),

@@ -31,8 +31,14 @@ from spanloop.inference.v1.inference_service_pb2_grpc import InferenceServiceStu
 from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceStub as RegistryStub
 from spanloop.trainer.v1.resource_service_pb2_grpc import ResourceServiceStub as ResourceStub
 from spanloop.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub as TrainerStub
+from spanloop.trainer.v1.training_group_service_pb2_grpc import (
+    TrainingGroupServiceStub as GroupStub,
+)
 from spanloop.trainer.v1.training_report_service_pb2_grpc import (
     TrainingReportServiceStub as ReportStub,
+)
+from spanloop.trainer.v1.training_settings_service_pb2_grpc import (
+    TrainingSettingsServiceStub as SettingsStub,
 )
 
 TYPE_CHECKING = False
@@ -48,14 +54,20 @@ if TYPE_CHECKING:
     from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
     from spanloop.trainer.v1.resource_service_pb2_grpc import ResourceServiceAsyncStub
     from spanloop.trainer.v1.trainer_service_pb2_grpc import TrainerServiceAsyncStub
+    from spanloop.trainer.v1.training_group_service_pb2_grpc import (
+        TrainingGroupServiceAsyncStub,
+    )
     from spanloop.trainer.v1.training_report_service_pb2_grpc import (
         TrainingReportServiceAsyncStub,
+    )
+    from spanloop.trainer.v1.training_settings_service_pb2_grpc import (
+        TrainingSettingsServiceAsyncStub,
     )
 
 
 _STUBS = (
     *("annotation", "labeling", "members", "history", "agreement", "rules", "suggestions"),
-    *("trainer", "reports", "resources", "registry", "inference"),
+    *("trainer", "groups", "settings", "reports", "resources", "registry", "inference"),
 )
 
 
@@ -121,6 +133,8 @@ class AsyncTransport:
         self.rules: RuleServiceAsyncStub
         self.suggestions: SuggestionServiceAsyncStub
         self.trainer: TrainerServiceAsyncStub
+        self.groups: TrainingGroupServiceAsyncStub
+        self.settings: TrainingSettingsServiceAsyncStub
         self.reports: TrainingReportServiceAsyncStub
         self.resources: ResourceServiceAsyncStub
         self.registry: RegistryServiceAsyncStub
@@ -145,6 +159,10 @@ class AsyncTransport:
                 self.suggestions = SuggestionStub(self.channel("annotation"))
             case "trainer":
                 self.trainer = TrainerStub(self.channel(name))
+            case "groups":
+                self.groups = GroupStub(self.channel("trainer"))
+            case "settings":
+                self.settings = SettingsStub(self.channel("trainer"))
             case "reports":
                 self.reports = ReportStub(self.channel("trainer"))
             case "resources":

@@ -270,7 +270,7 @@ def snapshot(message: snapshot_pb2.Snapshot) -> types.Snapshot:
     return types.Snapshot(
         name=message.name,
         content_hash=message.content_hash,
-        split_policy=_policy(message.split_policy),
+        split_policy=policy_from(message.split_policy),
         labels=tuple(message.labels),
         example_counts=dict(message.example_counts),
         span_counts=dict(message.span_counts),
@@ -281,7 +281,8 @@ def snapshot(message: snapshot_pb2.Snapshot) -> types.Snapshot:
     )
 
 
-def _policy(message: snapshot_pb2.SplitPolicy) -> types.SplitPolicy | None:
+def policy_from(message: snapshot_pb2.SplitPolicy) -> types.SplitPolicy | None:
+    """Return a split policy; None when none is set."""
     match message.WhichOneof("policy"):
         case "ratios":
             ratios = message.ratios

@@ -17,8 +17,10 @@ from spanloop.annotation.v1 import (
     history_service_pb2,
     labeling_service_pb2,
     member_service_pb2,
+    project_pb2,
     rule_service_pb2,
     selection_pb2,
+    task_pb2,
 )
 from spanloop.errors import ConfigurationError
 
@@ -55,6 +57,40 @@ def selection_to(value: types.Selection | None) -> selection_pb2.Selection | Non
         filter=filter_to(value.filter),
         reviewed_only=value.reviewed_only,
         tie_break=annotation.tie_break_to(value.tie_break),
+    )
+
+
+def selection_from(message: selection_pb2.Selection) -> types.Selection:
+    """Return a selection."""
+    found = message.filter
+    times = {
+        name: basic.time_from(getattr(found, name), found.HasField(name))
+        for name in ("created_from", "created_before", "updated_from", "updated_before")
+    }
+    return types.Selection(
+        filter=types.TaskFilter(
+            statuses=tuple(
+                basic.enum_from(base.TaskStatus, task_pb2.TaskStatus, "TASK_STATUS_", status)
+                for status in found.statuses
+            ),
+            tags_any=tuple(found.tags_any),
+            tags_all=tuple(found.tags_all),
+            tags_none=tuple(found.tags_none),
+            labels_any=tuple(found.labels_any),
+            labels_all=tuple(found.labels_all),
+            authors=tuple(found.authors),
+            text_regex=found.text_regex,
+            in_snapshot=found.in_snapshot,
+            not_in_snapshot=found.not_in_snapshot,
+            ground_truth=found.ground_truth,
+            **times,
+        ),
+        reviewed_only=message.reviewed_only,
+        tie_break=basic.enum_from(
+            base.TieBreak, project_pb2.TieBreak, "TIE_BREAK_", message.tie_break
+        )
+        if message.tie_break
+        else None,
     )
 
 

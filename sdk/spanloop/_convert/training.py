@@ -18,7 +18,7 @@ def job(message: pb.TrainingJob) -> types.TrainingJob:
         model_type=basic.model_type_from(message.model_type),
         labels=tuple(message.labels),
         base_model_version=message.base_model_version,
-        parameters=_parameters(message.parameters),
+        parameters=parameters_from(message.parameters),
         trunk_source=message.trunk_source,
         state=basic.enum_from(
             types.TrainingJobState, pb.TrainingJobState, "TRAINING_JOB_STATE_", message.state
@@ -95,7 +95,8 @@ def states_to(states: Iterable[types.TrainingJobState | str]) -> list[str]:
     return [f"TRAINING_JOB_STATE_{types.TrainingJobState(state).name}" for state in states]
 
 
-def _parameters(message: pb.TrainingParameters) -> types.TrainingParameters:
+def parameters_from(message: pb.TrainingParameters) -> types.TrainingParameters:
+    """Return parameters; what is absent is None."""
     return types.TrainingParameters(
         **{descriptor.name: value for descriptor, value in message.ListFields()}
     )

@@ -8,6 +8,7 @@ from typing import Self
 
 from spanloop._connect import ClientOptions, Endpoints, Tls, discover_token
 from spanloop._sync.annotation import AnnotationCalls
+from spanloop._sync.automation import AutomationCalls
 from spanloop._sync.data import DataCalls
 from spanloop._sync.inference import InferenceCalls
 from spanloop._sync.registry import RegistryCalls
@@ -28,6 +29,7 @@ class Client(
     ToolCalls,
     SuggestionCalls,
     TrainingCalls,
+    AutomationCalls,
     ReportCalls,
     RegistryCalls,
     InferenceCalls,

@@ -30,8 +30,14 @@ from spanloop.inference.v1.inference_service_pb2_grpc import InferenceServiceStu
 from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceStub as RegistryStub
 from spanloop.trainer.v1.resource_service_pb2_grpc import ResourceServiceStub as ResourceStub
 from spanloop.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub as TrainerStub
+from spanloop.trainer.v1.training_group_service_pb2_grpc import (
+    TrainingGroupServiceStub as GroupStub,
+)
 from spanloop.trainer.v1.training_report_service_pb2_grpc import (
     TrainingReportServiceStub as ReportStub,
+)
+from spanloop.trainer.v1.training_settings_service_pb2_grpc import (
+    TrainingSettingsServiceStub as SettingsStub,
 )
 
 TYPE_CHECKING = False
@@ -47,14 +53,20 @@ if TYPE_CHECKING:
     from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
     from spanloop.trainer.v1.resource_service_pb2_grpc import ResourceServiceStub
     from spanloop.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub
+    from spanloop.trainer.v1.training_group_service_pb2_grpc import (
+        TrainingGroupServiceStub,
+    )
     from spanloop.trainer.v1.training_report_service_pb2_grpc import (
         TrainingReportServiceStub,
+    )
+    from spanloop.trainer.v1.training_settings_service_pb2_grpc import (
+        TrainingSettingsServiceStub,
     )
 
 
 _STUBS = (
     *("annotation", "labeling", "members", "history", "agreement", "rules", "suggestions"),
-    *("trainer", "reports", "resources", "registry", "inference"),
+    *("trainer", "groups", "settings", "reports", "resources", "registry", "inference"),
 )
 
 
@@ -120,6 +132,8 @@ class Transport:
         self.rules: RuleServiceStub
         self.suggestions: SuggestionServiceStub
         self.trainer: TrainerServiceStub
+        self.groups: TrainingGroupServiceStub
+        self.settings: TrainingSettingsServiceStub
         self.reports: TrainingReportServiceStub
         self.resources: ResourceServiceStub
         self.registry: RegistryServiceStub
@@ -144,6 +158,10 @@ class Transport:
                 self.suggestions = SuggestionStub(self.channel("annotation"))
             case "trainer":
                 self.trainer = TrainerStub(self.channel(name))
+            case "groups":
+                self.groups = GroupStub(self.channel("trainer"))
+            case "settings":
+                self.settings = SettingsStub(self.channel("trainer"))
             case "reports":
                 self.reports = ReportStub(self.channel("trainer"))
             case "resources":

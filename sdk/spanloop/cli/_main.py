@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from spanloop.cli import (
+    _automation,
     _completions,
     _config,
     _deploy,
@@ -116,6 +117,7 @@ for module in (
         _import,
         _train,
         _reports,
+        _automation,
         _deploy,
         _predict,
         _preannotate,
@@ -139,6 +141,7 @@ app.add_typer(_rules.app, name="rules")
 app.add_typer(_formats.app, name="formats")
 app.add_typer(_jobs.app, name="jobs")
 app.add_typer(_models.app, name="models")
+app.add_typer(_automation.app, name="settings")
 
 
 def main() -> None:

@@ -12,12 +12,16 @@ from spanloop.cli._watching import watch_training
 from spanloop.errors import ConfigurationError
 from spanloop.types import (
     GivenSplits,
+    ModelType,
     RatioSplits,
     SplitPolicy,
+    TrainingData,
     TrainingJob,
     TrainingJobState,
     TrainingParameters,
     TrainingResources,
+    TrainingTemplate,
+    TransferLearning,
 )
 
 
@@ -53,6 +57,22 @@ def train(
             "text has a split, else these."
         ),
     ] = "",
+    model_type: Annotated[
+        ModelType, typer.Option("--type", help="What to train.")
+    ] = ModelType.UNSPECIFIED,
+    control: Annotated[str, typer.Option(help="For a classification: name of the `Choices`.")] = "",
+    start: Annotated[
+        str, typer.Option("--from", help="Model version whose weights training starts from.")
+    ] = "",
+    keep_labels: Annotated[
+        bool, typer.Option("--keep-labels", help="With --from: keep its labels not trained here.")
+    ] = False,
+    deploy: Annotated[
+        bool, typer.Option("--deploy", help="Serve the version if the project's gate lets it.")
+    ] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Train all models that the annotations allow, as a group.")
+    ] = False,
     gpu: Annotated[bool, typer.Option("--gpu", help="Train on a GPU.")] = False,
     cpu: Annotated[int, typer.Option(min=0, help="Processor slots; 0: the engine's default.")] = 0,
     as_json: AsJson = False,
@@ -62,6 +82,31 @@ def train(
     With --watch, exits with 1 unless the job is done.
     """
     policy = split_policy(splits, seed or 0)
+    parameters = TrainingParameters(
+        epochs=epochs,
+        patience=patience,
+        learning_rate=learning_rate,
+        width=width,
+        seed=seed,
+        max_length=max_length,
+    )
+    resources = TrainingResources(cpu=cpu, gpu=int(gpu))
+    if every:
+        one_model = (snapshot, base, start, labels, control, watch)
+        if any(one_model) or model_type is not ModelType.UNSPECIFIED:
+            raise ConfigurationError(
+                "--all trains everything: it goes with --splits, --trunk, --deploy and parameters "
+                "only."
+            )
+        template = TrainingTemplate(
+            data=TrainingData(split_policy=policy),
+            parameters=parameters,
+            trunk_source=trunk,
+            resources=resources,
+            deploy=deploy,
+        )
+        _train_all(context, project, template, as_json)
+        return
     with session_of(context).client() as client:
         if not snapshot:
             taken = client.create_snapshot(project, split_policy=policy)
@@ -73,16 +118,20 @@ def train(
             snapshot=snapshot,
             labels=values(labels),
             base_model_version=base,
-            parameters=TrainingParameters(
-                epochs=epochs,
-                patience=patience,
-                learning_rate=learning_rate,
-                width=width,
-                seed=seed,
-                max_length=max_length,
-            ),
+            model_type=model_type,
+            control=control,
+            transfer=TransferLearning(
+                model_version=start
+                if "/" in start
+                else f"projects/{project}/modelVersions/{start}",
+                include_base_labels=keep_labels,
+            )
+            if start
+            else None,
+            deploy=deploy,
+            parameters=parameters,
             trunk_source=trunk,
-            resources=TrainingResources(cpu=cpu, gpu=int(gpu)),
+            resources=resources,
         )
         note(f"Job {job.name}.")
         if watch:
@@ -95,6 +144,17 @@ def train(
         out().print(job.name, markup=False)
     if watch and job.state is not TrainingJobState.DONE:
         raise typer.Exit(1)
+
+
+def _train_all(context: Context, project: str, template: TrainingTemplate, as_json: bool) -> None:
+    with session_of(context).client() as client:
+        group = client.create_training_group(project, template=template)
+    if as_json:
+        print_json(group)
+        return
+    note(f"Group {group.name}.")
+    for job in group.training_jobs:
+        out().print(job.name, markup=False)
 
 
 def split_policy(splits: str, seed: int) -> SplitPolicy | None:
