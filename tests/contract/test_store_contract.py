@@ -94,6 +94,23 @@ async def test_open_is_repeatable_and_adds(reopen: Reopen) -> None:
     await store.close()
 
 
+async def test_an_index_of_an_earlier_release_is_dropped(reopen: Reopen) -> None:
+    old = Index(fields=("a",), unique=True)
+    store = reopen()
+    await store.open([Collection(name="things", indexes=(old,))])
+    await store.insert("things", "x", {"a": 1, "b": 1})
+    await store.close()
+    later = reopen()
+    new = Index(fields=("a", "b"), unique=True)
+    declared = Collection(name="things", indexes=(new,), dropped=(old,))
+    await later.open([declared])
+    await later.open([declared])
+    await later.insert("things", "y", {"a": 1, "b": 2})
+    with pytest.raises(DuplicateError):
+        await later.insert("things", "z", {"a": 1, "b": 2})
+    await later.close()
+
+
 async def test_a_closed_store_is_unavailable(store: DocumentStore) -> None:
     await store.close()
     for call in (store.ping(), store.get("plain", "a"), store.insert("plain", "a", {})):
