@@ -13,6 +13,7 @@ from spanloop.types import (
     ActiveLearningPolicy,
     ActiveLearningState,
     DeploymentGate,
+    GenerationState,
     RatioSplits,
     Span,
     TrainingData,
@@ -102,10 +103,14 @@ def test_fifty_completions_train_deploy_and_serve(stack: Stack) -> None:
 
 def _served(client: Client, revision: int) -> set[str]:
     """Return the versions that answer once this revision is loaded."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while time.monotonic() < end:
-        answer = client.predict(PROJECT, [TEXT])
-        if answer.generation.deployment_revision == revision:
+        if any(
+            one.deployment_revision == revision and one.state is GenerationState.READY
+            for one in client.serving_state(PROJECT).generations
+        ):
+            answer = client.predict(PROJECT, [TEXT])
+            assert answer.generation.deployment_revision == revision
             return set(answer.generation.model_versions.values())
         time.sleep(0.05)
-    raise AssertionError(answer.generation)
+    raise AssertionError(client.serving_state(PROJECT))

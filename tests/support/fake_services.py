@@ -23,8 +23,12 @@ from spanloop.trainer.v1 import (
     resource_service_pb2_grpc,
     trainer_service_pb2,
     trainer_service_pb2_grpc,
+    training_group_service_pb2,
+    training_group_service_pb2_grpc,
     training_report_service_pb2,
     training_report_service_pb2_grpc,
+    training_settings_service_pb2,
+    training_settings_service_pb2_grpc,
 )
 
 Answer = Callable[[object, grpc.ServicerContext], object]
@@ -33,6 +37,11 @@ TOKEN = "sesame"
 _FILES = {
     "AnnotationService": (annotation_service_pb2, annotation_service_pb2_grpc),
     "TrainerService": (trainer_service_pb2, trainer_service_pb2_grpc),
+    "TrainingGroupService": (training_group_service_pb2, training_group_service_pb2_grpc),
+    "TrainingSettingsService": (
+        training_settings_service_pb2,
+        training_settings_service_pb2_grpc,
+    ),
     "TrainingReportService": (training_report_service_pb2, training_report_service_pb2_grpc),
     "ResourceService": (resource_service_pb2, resource_service_pb2_grpc),
     "RegistryService": (registry_service_pb2, registry_service_pb2_grpc),

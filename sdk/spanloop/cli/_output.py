@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TextIO
 
 from rich.console import Console
@@ -45,7 +45,7 @@ def err() -> Console:
 
 
 def to_json(value: object) -> Json:
-    """Return SDK values as JSON: dataclasses as objects, times as RFC 3339."""
+    """Return SDK values as JSON: dataclasses as objects, times as RFC 3339, durations in seconds."""
     match value:
         case None | bool() | int() | float():
             return value
@@ -53,6 +53,8 @@ def to_json(value: object) -> Json:
             return str(value)
         case datetime():
             return value.isoformat().replace("+00:00", "Z")
+        case timedelta():
+            return value.total_seconds()
         case dict():
             return {str(key): to_json(entry) for key, entry in value.items()}
         case list() | tuple():
