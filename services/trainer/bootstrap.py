@@ -11,6 +11,7 @@ from functools import partial
 from services.common.channels import open_peer
 from services.common.clock import Clock, SystemClock
 from services.common.ids import IdSource, SortableIds
+from services.common.logs import get_logger
 from services.common.server import BackgroundTask, GrpcService, Wiring, release
 from services.common.store.late import opened
 from services.common.watch import Signal
@@ -19,6 +20,7 @@ from services.trainer.attempt import AttemptParts
 from services.trainer.automation.wiring import AUTOMATION_COLLECTIONS, Automation, AutomationParts
 from services.trainer.config import TrainerSettings
 from services.trainer.documents import COLLECTIONS
+from services.trainer.engines.catalog import installed_engines
 from services.trainer.handlers import QUEUE_KEY, TrainerHandlers
 from services.trainer.housekeeping import job_folders, tidy_jobs
 from services.trainer.identity import worker_identity
@@ -39,6 +41,7 @@ from services.trainer.repository import JobRepository
 from services.trainer.resource_servicer import FULL_NAME as RESOURCES_NAME
 from services.trainer.resource_servicer import ResourceServicer
 from services.trainer.resources.assembly import workforce
+from services.trainer.resources.describe_parameters import DescribeParameters
 from services.trainer.resources.handlers import ResourceHandlers
 from services.trainer.resources.machine import Probe, ProbeProcess
 from services.trainer.servicer import FULL_NAME, TrainerServicer
@@ -49,6 +52,8 @@ from spanloop.trainer.v1 import trainer_service_pb2_grpc as trainer_grpc
 from spanloop.trainer.v1 import training_report_service_pb2_grpc as report_grpc
 
 CHILD_COMMAND = (sys.executable, "-m", "services.trainer.worker_main")
+
+_log = get_logger(__name__)
 
 
 @asynccontextmanager
@@ -117,12 +122,16 @@ async def build(
                 clock=clock,
             ),
         )
+        engines = installed_engines()
+        for name, why in engines.broken.items():
+            _log.warning("engine_unusable", engine=name, reason=why)
         force = workforce(
             settings,
             store,
             clock,
             identity.holder,
             probe or ProbeProcess(),
+            engines,
             on_room=lambda: signal.notify(QUEUE_KEY),
             on_job=signal.notify,
         )
@@ -141,7 +150,11 @@ async def build(
         # Children are ended before the store is closed, also when the server failed to start.
         stack.push_async_callback(pool.drain)
         planner = Planner(
-            annotation, registry, force.admission, default_trunk_source=settings.trunk_source
+            annotation,
+            registry,
+            force.admission,
+            engines,
+            default_trunk_source=settings.trunk_source,
         )
         automation = Automation(
             AutomationParts(
@@ -168,7 +181,9 @@ async def build(
             poll_seconds=settings.poll_seconds,
         )
         servicer = TrainerServicer(handlers)
-        resources = ResourceServicer(ResourceHandlers(force.directory, repository))
+        resources = ResourceServicer(
+            ResourceHandlers(force.directory, repository), DescribeParameters(engines)
+        )
         reporting = TrainingReportServicer(ReportHandlers(repository, reports, log, PageProcess()))
         yield Wiring(
             services=[

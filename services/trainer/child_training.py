@@ -15,11 +15,14 @@ from statistics import fmean
 from typing import Protocol
 
 from services.common.modeling.evaluation import Evaluation, Score
-from services.common.modeling.manifest import ManifestError, TrunkManifest
+from services.common.modeling.manifest import AdapterManifest, ManifestError, TrunkManifest
 from services.common.modeling.onnx.providers import choose_providers
 from services.trainer.domain import FailureReason, JobFailedError, SpanMetrics, SplitEvaluation
-from services.trainer.engines import interface, ladder_engine
-from services.trainer.engines.params import LadderParams, ParamsError
+from services.trainer.engines import interface
+from services.trainer.engines.catalog import installed_engines
+from services.trainer.engines.description import EngineInfo
+from services.trainer.engines.effective import Effective, effective
+from services.trainer.engines.params import ParamsError
 from services.trainer.job_files import (
     AdapterFiles,
     Example,
@@ -37,7 +40,6 @@ _MANIFEST = "manifest.json"
 _SPLITS = {"train": "train", "dev": "dev", "held_out": "dev", "test": "test"}
 # The engine measures a run from 0 to 1; getting the trunk comes before it.
 _TRUNK_SHARE = 0.05
-# The engine knows no larger ones; a step cannot hold more words than this anyway.
 # Parts of the timings by the engine's stage names; the others count as training.
 _PARTS = {
     "preparing": "trunk",
@@ -62,6 +64,7 @@ def train(spec: JobSpec, send: Send, should_stop: Callable[[], bool]) -> bool:
         JobFailedError: The job cannot succeed.
     """
     folder = JobFolder(Path(spec.folder))
+    engine = _engine(spec)
     try:
         trunk = Path(spec.trunk_folder) if spec.trunk_folder else _export_trunk(spec, send)
     except interface.EngineError as error:
@@ -69,9 +72,18 @@ def train(spec: JobSpec, send: Send, should_stop: Callable[[], bool]) -> bool:
     if should_stop():
         return False
     try:
-        request = _request(spec, folder, trunk)
+        manifest = TrunkManifest.from_bytes((trunk / _MANIFEST).read_bytes())
+        initial = _initial(spec)
+        chosen = effective(
+            engine,
+            spec.model_type,
+            {**_shape_of(initial), **spec.parameters},
+            spec.engine_options,
+            manifest.max_length,
+        )
+        request = _request(spec, folder, trunk, chosen, initial)
         reporter = _EventReporter(send, request.params.epochs)
-        result = ladder_engine.train(request, reporter, should_stop)
+        result = engine.load()(request, reporter, should_stop)
     except interface.Cancelled:
         return False
     except ManifestError as error:
@@ -89,6 +101,10 @@ def train(spec: JobSpec, send: Send, should_stop: Callable[[], bool]) -> bool:
         raise JobFailedError(FailureReason.INTERNAL, str(error)) from error
     except interface.EngineError as error:
         raise JobFailedError(FailureReason.INVALID_PARAMETERS, str(error)) from error
+    except ImportError as error:
+        raise JobFailedError(
+            FailureReason.INTERNAL, f"The engine {engine.name} cannot be loaded: {error}"
+        ) from error
     for note in result.notes:
         send("warning", message=note)
     for stage, seconds in result.timings.items():
@@ -96,8 +112,21 @@ def train(spec: JobSpec, send: Send, should_stop: Callable[[], bool]) -> bool:
     baseline = measure_served(spec, list(folder.read_examples()), request.providers, _split)
     if baseline is not None:
         folder.write_baseline(baseline)
-    _write_result(folder, request, result)
+    parameters = chosen.to_text(engine.name, spec.model_type, manifest.digest)
+    _write_result(folder, request, result, parameters)
     return True
+
+
+def _engine(spec: JobSpec) -> EngineInfo:
+    catalog = installed_engines()
+    try:
+        return catalog.engines[spec.engine]
+    except KeyError:
+        why = catalog.broken.get(spec.engine, f"installed are: {', '.join(catalog.names)}")
+        raise JobFailedError(
+            FailureReason.INVALID_PARAMETERS,
+            f"This worker has no engine {spec.engine!r}: {why}.",
+        ) from None
 
 
 def _export_trunk(spec: JobSpec, send: Send) -> Path:
@@ -132,12 +161,17 @@ def _export_trunk(spec: JobSpec, send: Send) -> Path:
     return folder
 
 
-def _request(spec: JobSpec, folder: JobFolder, trunk: Path) -> interface.TrainRequest:
+def _request(
+    spec: JobSpec,
+    folder: JobFolder,
+    trunk: Path,
+    chosen: Effective,
+    initial: Mapping[str, interface.AdapterArtifact],
+) -> interface.TrainRequest:
     splits: dict[str, list[interface.Example]] = {"train": [], "dev": [], "test": []}
     wanted = set(spec.labels)
     for example in folder.read_examples():
         splits[example.split].append(_example(example, spec, wanted))
-    manifest = TrunkManifest.from_bytes((trunk / _MANIFEST).read_bytes())
     try:
         providers = choose_providers(spec.providers)  # type: ignore[arg-type]  # checked inside
     except ValueError as error:
@@ -154,7 +188,10 @@ def _request(spec: JobSpec, folder: JobFolder, trunk: Path) -> interface.TrainRe
         work_dir=folder.run_path,
         cache_dir=Path(spec.cache_folder),
         cache_bytes=spec.cache_bytes,
-        params=_params(spec.parameters, manifest.max_length),
+        params=chosen.params,
+        options=chosen.options,
+        initial=initial,
+        trunk_source=spec.trunk_source,
         lineage=spec.lineage,
         threads=spec.threads,
         providers=providers,
@@ -174,15 +211,21 @@ def _example(example: Example, spec: JobSpec, wanted: AbstractSet[str]) -> inter
             return interface.Example(text=example.text, spans=spans)
 
 
-def _params(given: Mapping[str, int | float], trunk_length: int) -> LadderParams:
-    """Return the engine's parameters for the ones of the contract."""
-    values = dict(given)
-    length = int(values.get("max_length", min(LadderParams.max_length, trunk_length)))
-    if length > trunk_length:
-        raise ParamsError(f"max_length must be at most {trunk_length}, the limit of this trunk")
-    values["max_length"] = length
-    values["stride"] = min(LadderParams.stride, length // 4)
-    return LadderParams.from_document(values)
+def _initial(spec: JobSpec) -> dict[str, interface.AdapterArtifact]:
+    return {
+        files.label: interface.AdapterArtifact(
+            manifest=Path(files.manifest).read_bytes(), weights=Path(files.weights).read_bytes()
+        )
+        for files in spec.initial_adapters
+    }
+
+
+def _shape_of(initial: Mapping[str, interface.AdapterArtifact]) -> dict[str, int]:
+    """Return the parameters that adapters to start from have fixed; a job may leave them out."""
+    for artifact in initial.values():
+        shape = AdapterManifest.from_bytes(artifact.manifest).architecture
+        return {"width": shape.width, "context": shape.context}
+    return {}
 
 
 class _EventReporter:
@@ -239,7 +282,10 @@ class _EventReporter:
 
 
 def _write_result(
-    folder: JobFolder, request: interface.TrainRequest, result: interface.TrainResult
+    folder: JobFolder,
+    request: interface.TrainRequest,
+    result: interface.TrainResult,
+    parameters: str,
 ) -> None:
     adapters = []
     for index, (label, artifact) in enumerate(sorted(result.adapters.items())):
@@ -273,7 +319,7 @@ def _write_result(
     )
     folder.write_result(
         JobResult(
-            trunk_folder=str(request.trunk_folder),
+            trunk_folder=str(result.trunk_folder or request.trunk_folder),
             adapters=tuple(adapters),
             evaluation=tuple(evaluations.values()),
             parity=Parity(
@@ -283,6 +329,7 @@ def _write_result(
                 passed=parity.passed,
                 reason=parity.reason,
             ),
+            parameters=parameters,
         )
     )
 

@@ -117,8 +117,6 @@ _OUTPUT_ONLY: tuple[Any, ...] = (
 
 def job_in(message: training_job_pb2.TrainingJob) -> TrainingJob:
     """Return a job with the fields that a caller may set."""
-    if message.model_type not in _TYPES_IN:
-        raise invalid_field("training_job.model_type", "is not a model type.")
     transfer = None
     if message.HasField("transfer"):
         transfer = Transfer(
@@ -133,7 +131,7 @@ def job_in(message: training_job_pb2.TrainingJob) -> TrainingJob:
         base_model_version=message.base_model_version,
         parameters=_parameters_in(message.parameters),
         trunk_source=message.trunk_source,
-        model_type=_TYPES_IN[message.model_type],
+        model_type=model_type_in(message.model_type, "training_job.model_type"),
         control=message.control,
         engine=message.engine or "ladder",
         transfer=transfer,
@@ -173,6 +171,17 @@ def states_in(numbers: Sequence[int]) -> list[JobState]:
         if number not in _STATES_IN:
             raise invalid_field(f"states[{index}]", "is not a state of a training job.")
     return [_STATES_IN[number] for number in numbers]
+
+
+def model_type_in(number: int, field: str) -> ModelType:
+    """Return the model type of a field; unspecified means NER.
+
+    Raises:
+        InvalidArgumentError: It is not a type.
+    """
+    if number not in _TYPES_IN:
+        raise invalid_field(field, "is not a model type.")
+    return _TYPES_IN[number]
 
 
 def model_type_of(number: int, field: str) -> ModelType:

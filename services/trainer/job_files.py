@@ -96,6 +96,7 @@ class JobSpec:
         engine: Name of the engine.
         use_gpu: Whether the job was given a GPU.
         parameters: Those that were given; the engine's defaults hold for the rest.
+        engine_options: The engine's own that were given, as the caller wrote them.
         initial_adapters: Where the training of their labels starts.
         served: What the result is compared with before it is deployed; None: nothing.
         lineage: Goes into the adapters' manifests.
@@ -117,6 +118,7 @@ class JobSpec:
     engine: str = "ladder"
     use_gpu: bool = False
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    engine_options: Mapping[str, str] = field(default_factory=dict)
     initial_adapters: tuple[AdapterFiles, ...] = ()
     served: ServedModel | None = None
     lineage: Mapping[str, Any] = field(default_factory=dict)
@@ -137,12 +139,22 @@ class Parity:
 
 @dataclass(frozen=True, kw_only=True)
 class JobResult:
-    """What a child made; paths are absolute."""
+    """What a child made; paths are absolute.
+
+    Attributes:
+        trunk_folder: The trunk that the adapters read.
+        adapters: What was trained.
+        evaluation: Its quality by split.
+        parity: Whether it may be served.
+        parameters: All that decided the run besides its data, canonical JSON: engine, parameters
+            with their defaults, seed, trunk.
+    """
 
     trunk_folder: str
     adapters: tuple[AdapterFiles, ...]
     evaluation: tuple[SplitEvaluation, ...]
     parity: Parity
+    parameters: str = ""
 
 
 class JobFolder:
@@ -244,6 +256,7 @@ class JobFolder:
                 adapters=tuple(AdapterFiles(**entry) for entry in document["adapters"]),
                 evaluation=evaluation_of(document["evaluation"]),
                 parity=Parity(**document["parity"]),
+                parameters=document["parameters"],
             )
         except (KeyError, TypeError) as error:
             raise JobFilesError("the result file lacks a field or has an unknown one") from error

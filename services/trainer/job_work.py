@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from services.common.clock import Clock
@@ -19,6 +19,7 @@ from services.trainer.domain import (
     JobFailedError,
     TrainingJob,
 )
+from services.trainer.engine_choice import given_parameters
 from services.trainer.fetching import Fetching
 from services.trainer.held_job import HeldJob
 from services.trainer.job_files import (
@@ -191,11 +192,8 @@ class JobWork:
             initial_adapters=await self._fetching.initial(job, trainable.labels),
             served=await self._fetching.served(job, examples),
             engine=job.engine,
-            parameters={
-                name: value
-                for name, value in asdict(job.parameters).items()
-                if value is not None and name != "engine_options"
-            },
+            parameters=given_parameters(job.parameters),
+            engine_options=job.parameters.engine_options,
             # Only what follows from the inputs: equal inputs give equal adapters, digest and all.
             lineage={"snapshot_content_hash": snapshot.content_hash},
             threads=self._grant.threads,

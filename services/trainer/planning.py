@@ -16,6 +16,8 @@ from services.common.errors import (
 )
 from services.common.names import parse_name
 from services.trainer.domain import ModelType, TrainingJob
+from services.trainer.engine_choice import check_engine, check_model_type
+from services.trainer.engines.catalog import EngineCatalog
 from services.trainer.ports import (
     AnnotationPeer,
     ChoiceControl,
@@ -71,6 +73,7 @@ class Planner:
         annotation: AnnotationPeer,
         registry: RegistryPeer,
         admission: Admission,
+        engines: EngineCatalog,
         *,
         default_trunk_source: str,
     ) -> None:
@@ -78,6 +81,7 @@ class Planner:
         self._annotation = annotation
         self._registry = registry
         self._admission = admission
+        self._engines = engines
         self._default_trunk_source = default_trunk_source
 
     def check(self, wanted: TrainingJob, field: str = "training_job") -> None:
@@ -87,6 +91,7 @@ class Planner:
             InvalidArgumentError: Names the field.
         """
         check_parameters(wanted.parameters)
+        check_engine(wanted, self._engines, field)
         check_trunk_source(wanted.trunk_source)
         if bool(wanted.snapshot) == (wanted.data is not None):
             what = "must be set, or" if not wanted.snapshot else "must not be set together with"
@@ -137,6 +142,7 @@ class Planner:
             InvalidArgumentError: Names the field.
             FailedPreconditionError: RESOURCES_INSUFFICIENT: no worker is large enough.
         """
+        check_model_type(wanted, self._engines, field)
         job = replace(
             wanted,
             project=project,

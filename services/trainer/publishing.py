@@ -110,6 +110,7 @@ class Publisher:
             snapshot_content_hash=content_hash,
             training_job=job.name,
             code_version=self._code_version,
+            parameters=result.parameters,
             # The name where it fits; the id is unique too.
             replace_newest=job.replace_newest,
             request_id=job.name if len(job.name) <= _MAX_REQUEST_ID else job.id,

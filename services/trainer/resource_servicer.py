@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from services.common.errors import Reason, UnimplementedError
-from services.trainer.resources.convert import worker_out
+from services.trainer.convert import model_type_in
+from services.trainer.resources.convert import engine_out, worker_out
+from services.trainer.resources.describe_parameters import DescribeParameters
 from services.trainer.resources.handlers import ResourceHandlers
 from spanloop.trainer.v1 import resource_service_pb2 as pb
 from spanloop.trainer.v1 import resource_service_pb2_grpc
@@ -16,14 +17,18 @@ FULL_NAME = "spanloop.trainer.v1.ResourceService"
 class ResourceServicer(resource_service_pb2_grpc.ResourceServiceServicer):
     """spanloop.trainer.v1.ResourceService; see the proto for the contract."""
 
-    def __init__(self, handlers: ResourceHandlers) -> None:
-        """Delegate to `handlers`."""
+    def __init__(self, handlers: ResourceHandlers, describe: DescribeParameters) -> None:
+        """Delegate to these."""
         self._handlers = handlers
+        self._describe = describe
 
     async def DescribeParameters(
         self, request: pb.DescribeParametersRequest, context: object
     ) -> pb.DescribeParametersResponse:
-        raise UnimplementedError(Reason.METHOD_UNKNOWN, "DescribeParameters is not there yet.")
+        kind = model_type_in(request.model_type, "model_type")
+        return pb.DescribeParametersResponse(
+            engines=[engine_out(engine) for engine in self._describe(request.engine, kind)]
+        )
 
     async def ListResources(
         self, request: pb.ListResourcesRequest, context: object

@@ -6,47 +6,28 @@ from collections.abc import Mapping, Sequence
 
 from services.common.errors import Reason, invalid_field
 from services.trainer.domain import RECOMMENDED_EXAMPLES, Parameters
-from services.trainer.engines.params import LIMITS
+from services.trainer.engines.contract import CONTRACT_PARAMETERS
+from services.trainer.engines.trunk_names import TUNED_PREFIX
 from services.trainer.ports import Snapshot
-
-PARAMETERS = (
-    "epochs",
-    "patience",
-    "learning_rate",
-    "weight_decay",
-    "dropout",
-    "tap_dropout",
-    "batch_words",
-    "width",
-    "context",
-    "seed",
-    "max_length",
-)
-"""What the contract lets a caller set; the engine's limits apply. The trunk's own limit of
-`max_length` is known to the worker only, which refuses more with INVALID_PARAMETERS."""
-
-# For the engine 0 means "derive it"; in the contract that is an absent value.
-_AT_LEAST_ONE = ("epochs", "patience")
 
 _MAX_LABELS = 1_000
 _MAX_SOURCE = 500
 
 
 def check_parameters(parameters: Parameters) -> None:
-    """Return when every given parameter is within its limits.
+    """Return when every given parameter is within its limits; the engine's own: `check_engine`.
 
     Raises:
         InvalidArgumentError: Names the parameter and its limits.
     """
-    for name in PARAMETERS:
-        value = getattr(parameters, name)
-        low, high = LIMITS[name]
-        if name in _AT_LEAST_ONE:
-            low = max(low, 1)
+    for parameter in CONTRACT_PARAMETERS:
+        value = getattr(parameters, parameter.name)
+        low, high = parameter.minimum, parameter.maximum
         # The comparison is false for NaN too.
         if value is not None and not low <= value <= high:
             raise invalid_field(
-                f"training_job.parameters.{name}", f"must be from {low:,g} to {high:,g}."
+                f"training_job.parameters.{parameter.name}",
+                f"must be from {low:,g} to {high:,g}.",
             )
 
 
@@ -54,13 +35,19 @@ def check_trunk_source(source: str) -> None:
     """Return when a trunk source could be one.
 
     Raises:
-        InvalidArgumentError: It is too long, or holds control characters.
+        InvalidArgumentError: It is too long, holds control characters, or is a tuned trunk.
     """
     if len(source) > _MAX_SOURCE or not source.isprintable() or source != source.strip():
         raise invalid_field(
             "training_job.trunk_source",
             f"must be `embedded:all-MiniLM-L6-v2`, a hub name or a folder, in at most "
             f"{_MAX_SOURCE} printable characters.",
+        )
+    if source.startswith(TUNED_PREFIX):
+        raise invalid_field(
+            "training_job.trunk_source",
+            "names a trunk that a job tuned: to train on it, name a version that reads it as "
+            "base_model_version.",
         )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from services.trainer.domain import FailureReason, JobFailedError
+from services.trainer.engines.memory import is_out_of_memory
 from services.trainer.job_files import JobFilesError, read_spec
 from services.trainer.protocol import STOP, message_line
 
@@ -58,21 +59,6 @@ def _watch_parent(stop: threading.Event) -> None:
     os._exit(_PARENT_GONE)
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether an error of the training framework or the ONNX runtime says that memory ran out."""
-    text = f"{type(error).__name__}: {error}".lower()
-    return isinstance(error, MemoryError) or any(
-        sign in text
-        for sign in (
-            "outofmemory",
-            "out of memory",
-            "bad_alloc",
-            "can't allocate",
-            "bad allocation",
-        )
-    )
-
-
 def run(spec_path: Path, reporter: Reporter, stop: threading.Event) -> None:
     """Do what the spec says and report how it ended; returns after the final message."""
     try:
@@ -87,7 +73,7 @@ def run(spec_path: Path, reporter: Reporter, stop: threading.Event) -> None:
     except JobFilesError as error:
         reporter.send("failed", reason=FailureReason.INTERNAL.value, message=str(error))
     except Exception as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         reporter.send(
             "failed",

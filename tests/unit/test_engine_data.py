@@ -17,8 +17,9 @@ from services.common.modeling.words import split_words
 from services.trainer.engines import activations as activations_module
 from services.trainer.engines.activations import Activations, cached_activations
 from services.trainer.engines.alignment import AlignmentNotes, tag_words
+from services.trainer.engines.batch import CachedStates, pack_batch
 from services.trainer.engines.cache_segment import ROWS
-from services.trainer.engines.dataset import build_split, epoch_batches, pack_rows, text_rows
+from services.trainer.engines.dataset import build_split, epoch_batches, text_rows
 from services.trainer.engines.interface import Cancelled, Example, NoRoomError
 from services.trainer.engines.params import LadderParams, ParamsError
 from services.trainer.engines.selection import LabelGold, choose_bias, label_gold
@@ -310,16 +311,25 @@ def test_batches_hold_every_row_once_in_an_order_of_the_epoch(
     cache = activations(reader, tmp_path / "cache", texts=[example.text for example in made])
     split = build_split(made, texts, cache, ["A"], AlignmentNotes())
     rows = text_rows(split, 10)
-    batches = epoch_batches(rows, 25, seed=3, epoch=1)
-    assert batches == epoch_batches(rows, 25, seed=3, epoch=1)
-    assert batches != epoch_batches(rows, 25, seed=3, epoch=2)
+    batches = epoch_batches(rows, lambda _: 25, seed=3, epoch=1)
+    assert batches == epoch_batches(rows, lambda _: 25, seed=3, epoch=1)
+    assert batches != epoch_batches(rows, lambda _: 25, seed=3, epoch=2)
+    growing = epoch_batches(rows, lambda index: 10 + 5 * index, seed=3, epoch=1)
+    sizes = [sum(item.end - item.start for item in batch) for batch in growing]
+    assert all(size <= 10 + 5 * index for index, size in enumerate(sizes))
+    assert len(growing[-2]) > len(growing[0])
     seen = sorted(i for batch in batches for item in batch for i in range(item.start, item.end))
     assert seen == list(range(split.words))
     assert all(sum(item.end - item.start for item in batch) <= 25 for batch in batches)
-    packed, source = pack_rows(split, batches[0], 2)
+    packed = pack_batch(split, CachedStates(), batches[0], gap=2, taps=[0, 2])
+    source = packed.layout.source
     real = source >= 0
-    np.testing.assert_array_equal(packed.features[real], split.features[source[real]])
+    np.testing.assert_array_equal(packed.features.numpy()[real], split.features[source[real]])
+    np.testing.assert_array_equal(
+        packed.states.numpy()[:, real], split.states[source[real]][:, [0, 2]].transpose(1, 0, 2)
+    )
     assert not packed.mask[~real].any()
+    assert not packed.states[:, ~real].any()
     part = split.subset([5, 2])
     assert part.words == len(texts[5].words) + len(texts[2].words)
     np.testing.assert_array_equal(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from services.common.modeling.adapter import load_adapter
 from services.common.modeling.manifest import AdapterManifest, ManifestError
@@ -16,6 +17,8 @@ from services.common.modeling.onnx.trunk import TrunkRunner
 from services.common.modeling.predictor import TextPredictor
 from services.common.modeling.states import WordStateReader
 from services.trainer.engines import parity as parity_module
+from services.trainer.engines.batch import CachedStates, Layout
+from services.trainer.engines.dataset import Split
 from services.trainer.engines.interface import (
     AdapterArtifact,
     Cancelled,
@@ -243,6 +246,46 @@ def test_a_stopped_run_resumes_to_the_same_result(
     assert next(event.epoch for event in events if event.epoch) == stops_in + 1
     assert result.adapters == trained[0].adapters
     assert result.evaluations == trained[0].evaluations
+
+
+def test_when_memory_runs_out_the_batch_is_halved_and_nothing_else_changes(
+    trunk_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Dropout's masks follow from the shape of what goes through at once.
+    calm = dataclasses.replace(PARAMS, dropout=0.0, tap_dropout=0.0, epochs=2)
+    whole, _ = run(request(trunk_folder, tmp_path / "a", params=calm))
+    real = CachedStates.read
+
+    def short_of_memory(self: CachedStates, split: Split, layout: Layout) -> object:
+        if torch.is_grad_enabled() and len(layout.rows) > 3:
+            raise MemoryError
+        return real(self, split, layout)
+
+    monkeypatch.setattr(CachedStates, "read", short_of_memory)
+    halved, events = run(request(trunk_folder, tmp_path / "b", params=calm))
+    said = [event.message for event in events if "Memory ran out" in event.message]
+    assert len(said) == 2
+    assert "halved to 4 of 7 texts" in said[0]
+    for label, artifact in whole.adapters.items():
+        other = halved.adapters[label]
+        expected = load_adapter(artifact.manifest, artifact.weights).tensors
+        found = load_adapter(other.manifest, other.weights).tensors
+        for name, tensor in expected.items():
+            np.testing.assert_allclose(tensor, found[name], atol=2e-3, err_msg=name)
+
+
+def test_a_schedule_trains_and_resumes(trunk_folder: Path, tmp_path: Path) -> None:
+    params = dataclasses.replace(
+        PARAMS, batch_words_start=16, batch_growth=1.1, learning_rate_decay=0.1, epochs=3
+    )
+    wanted = request(trunk_folder, tmp_path / "a", params=params)
+    whole, events = run(wanted)
+    assert next(event.step for event in events if event.epoch) > 15
+    stopped = request(trunk_folder, tmp_path / "b", params=params)
+    epochs: list[int] = []
+    with pytest.raises(Cancelled):
+        train(stopped, lambda e: epochs.append(e.epoch) if e.epoch else None, lambda: bool(epochs))
+    assert run(stopped)[0].adapters == whole.adapters
 
 
 def test_a_torn_or_foreign_checkpoint_is_ignored(

@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import transformers
-from transformers import PreTrainedTokenizerFast
 
 from services.common.modeling.onnx.trunk import TrunkRunner
 from services.common.modeling.states import WordStateReader, cut_segments
@@ -20,64 +18,9 @@ from services.trainer.engines.ladder_engine import train
 from services.trainer.engines.params import LadderParams
 from services.trainer.engines.trunk_export import TrunkArtifact, TrunkExportError, export_trunk
 from services.trainer.engines.trunk_source import TrunkSourceError, load_trunk, verify_weights
-from tests.unit.tiny_trunk import VOCABULARY, tokenizer_json
+from tests.unit.tiny_encoder import FAMILIES, save_model
 
 pytestmark = pytest.mark.filterwarnings("default")
-
-SIZES = {
-    "vocab_size": len(VOCABULARY),
-    "hidden_size": 16,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 32,
-    "pad_token_id": 0,
-}
-FAMILIES = {
-    "bert": ("BertConfig", {"max_position_embeddings": 64}),
-    "xlm-roberta": ("XLMRobertaConfig", {"max_position_embeddings": 65}),
-    "deberta-v2": (
-        "DebertaV2Config",
-        {
-            "max_position_embeddings": 64,
-            "relative_attention": True,
-            "position_buckets": 16,
-            "pos_att_type": ["p2c", "c2p"],
-            "norm_rel_ebd": "layer_norm",
-            "share_att_key": True,
-            "type_vocab_size": 0,
-            "position_biased_input": False,
-        },
-    ),
-    "modernbert": (
-        "ModernBertConfig",
-        {
-            "max_position_embeddings": 64,
-            "local_attention": 8,
-            "cls_token_id": 2,
-            "sep_token_id": 3,
-            "bos_token_id": 2,
-            "eos_token_id": 3,
-        },
-    ),
-}
-
-
-def save_model(family: str, folder: Path) -> Path:
-    from tokenizers import Tokenizer
-
-    name, extra = FAMILIES[family]
-    torch.manual_seed(0)
-    config = getattr(transformers, name)(**(SIZES | extra))
-    transformers.AutoModel.from_config(config).save_pretrained(folder)
-    tokenizer = Tokenizer.from_str(tokenizer_json().decode())
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-    ).save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -23,12 +23,15 @@ from services.trainer import child_training
 from services.trainer.child_process import ChildDiedError, child_environment, count_oom_kills
 from services.trainer.domain import FailureReason, JobFailedError, Parameters, Timings
 from services.trainer.engines import interface
+from services.trainer.engines.contract import CONTRACT_PARAMETERS
+from services.trainer.engines.description import EngineInfo
 from services.trainer.housekeeping import superfluous, tidy_jobs
 from services.trainer.identity import worker_identity
 from services.trainer.job_files import JobFolder, JobSpec
 from services.trainer.job_state import JobState
 from services.trainer.retrying import PeerCalls
-from services.trainer.validation import PARAMETERS, check_parameters, example_warnings
+from services.trainer.validation import check_parameters, example_warnings
+from spanloop.trainer.v1.training_job_pb2 import TrainingParameters
 from tests.unit.tiny_trunk import write_trunk
 
 
@@ -129,6 +132,12 @@ def test_kills_for_want_of_memory_are_counted(tmp_path: Path) -> None:
         ("context", (0, 8), (-1, 9)),
         ("seed", (0, 2**31 - 1), (-1, 2**31)),
         ("max_length", (16, 8192), (15, 8193)),
+        ("stride", (0, 4096), (-1, 4097)),
+        ("validation_split", (0.0, 0.5), (-0.1, 0.51)),
+        ("learning_rate_decay", (0.0, 1.0), (-0.1, 1.1)),
+        ("batch_words_start", (16, 65_536), (15, 65_537)),
+        ("batch_growth", (1.0, 2.0), (0.99, 2.1)),
+        ("weight_averaging", (0.0, 0.9999), (-0.1, 1.0)),
     ],
 )
 def test_bounds(name: str, inside: tuple[float, ...], outside: tuple[float, ...]) -> None:
@@ -140,7 +149,10 @@ def test_bounds(name: str, inside: tuple[float, ...], outside: tuple[float, ...]
 
 
 def test_all_parameters_of_the_contract_are_checked() -> None:
-    assert set(PARAMETERS) == {field.name for field in dataclasses.fields(Parameters)}
+    checked = {parameter.name for parameter in CONTRACT_PARAMETERS}
+    assert checked | {"engine_options"} == {field.name for field in dataclasses.fields(Parameters)}
+    names = set(TrainingParameters.DESCRIPTOR.fields_by_name)
+    assert checked | {"engine_options"} == names
 
 
 def test_few_examples_are_remarked() -> None:
@@ -234,7 +246,7 @@ def test_the_child_takes_the_bound_and_tells_a_full_disk_from_wrong_parameters(
         asked.append(request)
         raise interface.NoRoomError("free space on the trainer's disk")
 
-    monkeypatch.setattr(child_training.ladder_engine, "train", full)
+    monkeypatch.setattr(EngineInfo, "load", lambda _: full)
     spec = JobSpec(
         job="j",
         folder=str(folder.path),

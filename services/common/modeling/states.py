@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from services.common.modeling.onnx.trunk import TrunkRunner
 from services.common.modeling.packing import WordInputs
-from services.common.modeling.tokenisation import Encoded
+from services.common.modeling.tokenisation import Encoded, TextTokenizer
 from services.common.modeling.windows import Window, plan_windows
 from services.common.modeling.word_features import word_features
 
@@ -95,8 +95,11 @@ def chunk_segments(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Job:
-    """One window to run for one segment: which words read their first and last piece where."""
+class WindowRead:
+    """One window to run for one segment: which words read their first and last piece where.
+
+    `first` and `last` are words of the segment with the pieces of the window that they read.
+    """
 
     segment: int
     window: Window
@@ -147,7 +150,7 @@ class WordStateReader:
         """
         manifest = self.trunk.manifest
         results = []
-        jobs: list[_Job] = []
+        jobs: list[WindowRead] = []
         for index, segment in enumerate(segments):
             count = segment.end - segment.start
             pieces = segment.text.encoded.word_pieces[segment.start : segment.end]
@@ -158,7 +161,7 @@ class WordStateReader:
                     present=pieces[:, 0] >= 0,
                 )
             )
-            jobs.extend(_jobs(index, segment.text.windows, pieces))
+            jobs.extend(window_reads(index, segment.text.windows, pieces))
         jobs.sort(key=lambda job: job.window.end - job.window.start)
         for batch in self._batches(jobs, independent=independent):
             taps = self._run(segments, batch)
@@ -169,9 +172,9 @@ class WordStateReader:
                     target[:, words] += 0.5 * taps[:, row, positions]
         return results
 
-    def _batches(self, jobs: list[_Job], *, independent: bool) -> Iterator[list[_Job]]:
+    def _batches(self, jobs: list[WindowRead], *, independent: bool) -> Iterator[list[WindowRead]]:
         special = self.trunk.tokenizer.special_count
-        batch: list[_Job] = []
+        batch: list[WindowRead] = []
         before = 0
         for job in jobs:
             length = job.window.end - job.window.start + special
@@ -185,21 +188,18 @@ class WordStateReader:
         if batch:
             yield batch
 
-    def _run(self, segments: Sequence[Segment], batch: list[_Job]) -> NDArray[np.float32]:
+    def _run(self, segments: Sequence[Segment], batch: list[WindowRead]) -> NDArray[np.float32]:
         tokenizer = self.trunk.tokenizer
-        longest = max(job.window.end - job.window.start for job in batch) + tokenizer.special_count
-        ids = np.full((len(batch), longest), self.trunk.manifest.pad_token_id, dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for row, job in enumerate(batch):
-            pieces = segments[job.segment].text.encoded.ids[job.window.start : job.window.end]
-            whole = [*tokenizer.prefix, *pieces.tolist(), *tokenizer.suffix]
-            ids[row, : len(whole)] = whole
-            mask[row, : len(whole)] = 1
+        ids, mask = window_inputs(
+            segments, batch, tokenizer, pad_token_id=self.trunk.manifest.pad_token_id
+        )
         taps = self.trunk.run(ids, mask)
         return taps[:, :, len(tokenizer.prefix) :]
 
 
-def _jobs(segment: int, windows: Sequence[Window], pieces: NDArray[np.int64]) -> Iterator[_Job]:
+def window_reads(
+    segment: int, windows: Sequence[Window], pieces: NDArray[np.int64]
+) -> Iterator[WindowRead]:
     """Find the windows that own any of these words' first and last pieces."""
     for window in windows:
         reads = []
@@ -207,4 +207,23 @@ def _jobs(segment: int, windows: Sequence[Window], pieces: NDArray[np.int64]) ->
             words = np.flatnonzero((column >= window.own_start) & (column < window.own_end))
             reads.append((words, column[words] - window.start))
         if any(len(words) for words, _ in reads):
-            yield _Job(segment=segment, window=window, first=reads[0], last=reads[1])
+            yield WindowRead(segment=segment, window=window, first=reads[0], last=reads[1])
+
+
+def window_inputs(
+    segments: Sequence[Segment],
+    batch: Sequence[WindowRead],
+    tokenizer: TextTokenizer,
+    *,
+    pad_token_id: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return ids with special tokens and the mask of some windows, padded, [windows, length]."""
+    longest = max(item.window.end - item.window.start for item in batch) + tokenizer.special_count
+    ids = np.full((len(batch), longest), pad_token_id, dtype=np.int64)
+    mask = np.zeros_like(ids)
+    for row, item in enumerate(batch):
+        pieces = segments[item.segment].text.encoded.ids[item.window.start : item.window.end]
+        whole = [*tokenizer.prefix, *pieces.tolist(), *tokenizer.suffix]
+        ids[row, : len(whole)] = whole
+        mask[row, : len(whole)] = 1
+    return ids, mask

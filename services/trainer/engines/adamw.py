@@ -38,7 +38,7 @@ class AdamW:
             mean, square = self._means[name], self._squares[name]
             mean.lerp_(gradient, 1.0 - _BETA1)
             square.mul_(_BETA2).addcmul_(gradient, gradient, value=1.0 - _BETA2)
-            if not name.endswith("_bias"):
+            if not name.endswith(("_bias", ".bias")):
                 parameter.mul_(1.0 - learning_rate * self._weight_decay)
             scale = (square / second).sqrt_().add_(_EPSILON)
             parameter.addcdiv_(mean, scale, value=-learning_rate / first)
@@ -49,9 +49,12 @@ class AdamW:
         squares = {f"adam.square.{name}": tensor for name, tensor in self._squares.items()}
         return {**means, **squares}
 
+    def resume(self, steps: int) -> None:
+        """Go on after `steps` steps; the tensors of ``state`` hold what they held then."""
+        self._steps = steps
+
     def restore(self, tensors: Mapping[str, torch.Tensor], steps: int) -> None:
         """Take the running means back from a checkpoint made after `steps` steps."""
-        self._steps = steps
-        for name in self._parameters:
-            self._means[name].copy_(tensors[f"adam.mean.{name}"])
-            self._squares[name].copy_(tensors[f"adam.square.{name}"])
+        self.resume(steps)
+        for name, tensor in self.state().items():
+            tensor.copy_(tensors[name])

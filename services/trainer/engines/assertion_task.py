@@ -19,7 +19,8 @@ from services.common.modeling.evaluation import Span
 from services.common.modeling.heads import ASSERTION, Decoding, Head
 from services.common.modeling.manifest import LadderArchitecture, TrunkManifest
 from services.common.modeling.states import WordStateReader
-from services.trainer.engines.dataset import Split
+from services.trainer.engines.batch import StateSource
+from services.trainer.engines.dataset import Split, TextSplit
 from services.trainer.engines.interface import (
     AdapterArtifact,
     Example,
@@ -66,7 +67,13 @@ class AssertionTask(PooledTask):
         """Return whether any span has a status."""
         return bool(example.assertions)
 
-    def lesson(self, split: Split, architecture: LadderArchitecture, limit: int) -> PooledLesson:
+    def lesson(
+        self,
+        split: TextSplit,
+        states: StateSource,
+        architecture: LadderArchitecture,
+        limit: int,
+    ) -> PooledLesson:
         """Read a split: one answer per span with a status, from the words around it."""
         groups: list[Group] = []
         targets: list[int] = []
@@ -87,7 +94,9 @@ class AssertionTask(PooledTask):
                     )
                 )
                 targets.append(self._place.get(status, UNKNOWN))
-        return self._lesson(split, architecture, groups, np.asarray(targets, dtype=np.int64))
+        return self._lesson(
+            split, states, architecture, groups, np.asarray(targets, dtype=np.int64)
+        )
 
     def decoding(self, choice: LabelChoice) -> Decoding:
         """Return the scheme: exactly one status."""

@@ -18,7 +18,8 @@ from services.common.modeling.heads import Decoding, Head
 from services.common.modeling.manifest import LadderArchitecture, TrunkManifest
 from services.common.modeling.onnx.pooled import PooledGroup
 from services.common.modeling.states import WordStateReader
-from services.trainer.engines.dataset import Split
+from services.trainer.engines.batch import StateSource
+from services.trainer.engines.dataset import Split, TextSplit
 from services.trainer.engines.interface import (
     AdapterArtifact,
     Example,
@@ -77,7 +78,13 @@ class ChoicesTask(PooledTask):
         """
         return self._multiple or len(set(example.choices)) == 1
 
-    def lesson(self, split: Split, architecture: LadderArchitecture, limit: int) -> PooledLesson:
+    def lesson(
+        self,
+        split: TextSplit,
+        states: StateSource,
+        architecture: LadderArchitecture,
+        limit: int,
+    ) -> PooledLesson:
         """Read a split: one answer per text; a text longer than `limit` is learned in parts."""
         groups: list[Group] = []
         targets: list[int] = []
@@ -102,8 +109,10 @@ class ChoicesTask(PooledTask):
         if self._multiple:
             shape = (len(rows), len(self.classes))
             table = np.asarray(rows, dtype=np.float32).reshape(shape)
-            return self._lesson(split, architecture, groups, table)
-        return self._lesson(split, architecture, groups, np.asarray(targets, dtype=np.int64))
+            return self._lesson(split, states, architecture, groups, table)
+        return self._lesson(
+            split, states, architecture, groups, np.asarray(targets, dtype=np.int64)
+        )
 
     def decoding(self, choice: LabelChoice) -> Decoding:
         """Return the scheme, and for a multiple choice the fitted thresholds."""

@@ -59,7 +59,6 @@ def export_adapter(
         },
         lineage={
             **lineage,
-            "engine": "ladder",
             "params": params.to_document(),
             "best_epoch": trained.best_epochs[label],
         },

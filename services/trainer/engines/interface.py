@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from services.common.modeling.evaluation import Evaluation
+from services.trainer.engines.description import OptionValue
 from services.trainer.engines.params import LadderParams
 from services.trainer.reports.model import LearningCurvePoint, ScoredText
 
@@ -78,7 +79,10 @@ class TrainRequest:
         cache_bytes: Most bytes of activations in `cache_dir`; what does not fit is kept in
             `work_dir` until the run ends.
         params: The knobs.
-        options: The engine's own knobs.
+        options: The engine's own knobs, as `EngineInfo.option_values` gives them.
+        initial: By label: an adapter of the same trunk whose weights are where its training
+            starts; only for engines with `transfer`.
+        trunk_source: What `trunk_folder` was exported from, for engines that change the trunk.
         lineage: Goes into every adapter's manifest (snapshot name and hash, …); JSON, and only
             what follows from the inputs, since it is part of the adapter's identity.
         threads: Threads for torch and onnxruntime; 0 for all cores.
@@ -97,7 +101,9 @@ class TrainRequest:
     dev: Sequence[Example] = ()
     test: Sequence[Example] = ()
     params: LadderParams = field(default_factory=LadderParams)
-    options: Mapping[str, int | float | str | bool] = field(default_factory=dict)
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+    initial: Mapping[str, AdapterArtifact] = field(default_factory=dict)
+    trunk_source: str = ""
     lineage: Mapping[str, Any] = field(default_factory=dict)
     threads: int = 0
     providers: Sequence[str] = ("CPUExecutionProvider",)
@@ -181,6 +187,7 @@ class TrainResult:
         notes: What was odd about the data, as sentences for the job's log.
         texts: By split, as `evaluations`: the texts that were evaluated, for the job's report.
         learning_curve: F1 on dev after training on parts of the train split, if asked for.
+        trunk_folder: The trunk that the adapters read, where it is not the request's.
     """
 
     adapters: Mapping[str, AdapterArtifact]
@@ -191,3 +198,4 @@ class TrainResult:
     notes: Sequence[str] = ()
     texts: Mapping[str, Sequence[ScoredText]] = field(default_factory=dict)
     learning_curve: Sequence[LearningCurvePoint] = ()
+    trunk_folder: Path | None = None

@@ -105,7 +105,7 @@ class Ladder(torch.nn.Module):
     def label_tensors(self, index: int) -> dict[str, NDArray[np.float32]]:
         """Return one label's weights as its adapter stores them."""
         return {
-            name: np.ascontiguousarray(parameter.detach()[index].numpy())
+            name: np.ascontiguousarray(parameter.detach()[index].cpu().numpy())
             for name, parameter in self.named_parameters()
         }
 
@@ -132,19 +132,22 @@ class Dropout:
 
     def on_taps(self, states: torch.Tensor) -> torch.Tensor:
         """Drop single values of the taps, [taps, rows, hidden_size]."""
-        return states * self._mask(states.shape, self._taps) if self._taps else states
+        return (
+            states * self._mask(states.shape, self._taps, states.device) if self._taps else states
+        )
 
     def on_hidden(self, hidden: torch.Tensor) -> torch.Tensor:
         """Drop single values of a rung, [labels, rows, width]."""
-        return hidden * self._mask(hidden.shape[1:], self._hidden) if self._hidden else hidden
+        share, device = self._hidden, hidden.device
+        return hidden * self._mask(hidden.shape[1:], share, device) if share else hidden
 
-    def _mask(self, shape: torch.Size, share: float) -> torch.Tensor:
+    def _mask(self, shape: torch.Size, share: float, device: torch.device) -> torch.Tensor:
         # One random byte per value: shares are rounded to 1/256.
         kept = max(round((1.0 - share) * 256), 1)
         drawn = np.frombuffer(self._generator.bytes(math.prod(shape)), dtype=np.uint8)
         mask = (drawn < kept).astype(np.float32)
         mask *= 256.0 / kept
-        return torch.from_numpy(mask.reshape(tuple(shape)))
+        return torch.from_numpy(mask.reshape(tuple(shape))).to(device)
 
 
 def _first_weights(

@@ -9,22 +9,27 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from services.common.modeling.adapter import AdapterWeights
 from services.common.modeling.evaluation import Score
 from services.common.modeling.manifest import LadderArchitecture
 from services.trainer.engines.adamw import AdamW
+from services.trainer.engines.batch import CachedStates
 from services.trainer.engines.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from services.trainer.engines.dataset import Rows, Split, epoch_batches
+from services.trainer.engines.dataset import Rows, Split
 from services.trainer.engines.interface import Cancelled, NoTrainingDataError, ShouldStop
 from services.trainer.engines.ladder import Dropout, Ladder
+from services.trainer.engines.memory import MemoryGuard
 from services.trainer.engines.params import LadderParams
 from services.trainer.engines.selection import LabelChoice
-from services.trainer.engines.task import Judged, Task
+from services.trainer.engines.task import Judged, Task, add_gradients
 from services.trainer.engines.training_plan import (
     EpochReport,
     TrainedLadder,
+    planned_batches,
     planned_epochs,
     planned_patience,
 )
+from services.trainer.engines.transfer import start_from
 
 _WARMUP_STEPS = 20
 _NO_LOSS = 1e9
@@ -52,6 +57,8 @@ class LadderTrainer:
         params: LadderParams,
         run_digest: str,
         work_dir: Path,
+        initial: Sequence[AdapterWeights],
+        say: Callable[[str], None],
     ) -> None:
         """Prepare a run, or the rest of one that left a checkpoint in `work_dir`.
 
@@ -63,24 +70,28 @@ class LadderTrainer:
             params: The knobs.
             run_digest: Digest of everything that decides the run.
             work_dir: Where the checkpoint lies.
+            initial: Adapters whose weights are where the training of theirs starts.
+            say: Told what a person should know.
 
         Raises:
             NoTrainingDataError: There is nothing to learn from for this task.
+            EngineError: An adapter to start from has another shape.
         """
         self._task = task
-        self._lesson = task.lesson(train, architecture, params.batch_words)
+        states = CachedStates()
+        self._lesson = task.lesson(train, states, architecture, params.batch_words)
         if not self._lesson.items:
             raise NoTrainingDataError(task.nothing)
-        exam = None if dev is None else task.lesson(dev, architecture, params.batch_words)
+        exam = None if dev is None else task.lesson(dev, states, architecture, params.batch_words)
         self._exam = exam if exam is not None and exam.items else None
         self._params = params
         self._run_digest = run_digest
         self._work_dir = work_dir
         self.epochs = planned_epochs(params, self._lesson.words, decided=dev is not None)
         self._patience = planned_patience(params, self.epochs)
-        self._ladder = task.network(architecture, params.seed, self._lesson)
-        self._average = task.network(architecture, params.seed, self._lesson)
-        self._kept = task.network(architecture, params.seed, self._lesson)
+        self._ladder = self._network(architecture, initial)
+        self._average = self._network(architecture, initial)
+        self._kept = self._network(architecture, initial)
         self._optimizer = AdamW(
             dict(self._ladder.named_parameters()), weight_decay=params.weight_decay
         )
@@ -91,6 +102,7 @@ class LadderTrainer:
         ]
         self._epoch = 0
         self._step = 0
+        self._memory = MemoryGuard(say)
         self.resumed = self._resume()
 
     def run(
@@ -111,12 +123,13 @@ class LadderTrainer:
         """
         rows = self._lesson.items
         while self._epoch < self.epochs and not all(best.stopped for best in self._best):
-            batches = epoch_batches(rows, self._params.batch_words, self._params.seed, self._epoch)
+            batches = planned_batches(rows, self._params, self._epoch, self._step)
             losses = []
             for index, batch in enumerate(batches):
                 if should_stop():
                     raise Cancelled
-                losses.append(self._learn(batch))
+                share = (self._epoch + index / len(batches)) / self.epochs
+                losses.append(self._learn(batch, self._params.rate_at(share)))
                 on_step((self._epoch + (index + 1) / len(batches)) / self.epochs)
             self._epoch += 1
             judged = self._choose()
@@ -141,20 +154,28 @@ class LadderTrainer:
             epochs=self._epoch,
         )
 
-    def _learn(self, batch: Sequence[Rows]) -> float:
+    def _network(
+        self, architecture: LadderArchitecture, initial: Sequence[AdapterWeights]
+    ) -> Ladder:
+        ladder = self._task.network(architecture, self._params.seed, self._lesson)
+        start_from(ladder, initial, self._task.classes)
+        return ladder
+
+    def _learn(self, batch: Sequence[Rows], rate: float) -> float:
+        loss = self._memory.retry(batch, self._gradients)
+        self._step += 1
+        self._optimizer.step(rate * min(self._step / _WARMUP_STEPS, 1.0))
+        self._update_average()
+        return loss
+
+    def _gradients(self, parts: Sequence[Sequence[Rows]]) -> float:
+        """Add up the gradients of a batch's parts; returns the mean loss."""
         params = self._params
+        self._ladder.zero_grad(set_to_none=True)
         dropout = Dropout(
             taps=params.tap_dropout, hidden=params.dropout, seed=params.seed, step=self._step
         )
-        losses = self._lesson.losses(self._ladder, batch, dropout)
-        self._ladder.zero_grad(set_to_none=True)
-        # A sum over labels: the gradient of each label's weights is that of its own loss.
-        losses.sum().backward()  # type: ignore[no-untyped-call]
-        self._step += 1
-        warmup = min(self._step / _WARMUP_STEPS, 1.0)
-        self._optimizer.step(params.learning_rate * warmup)
-        self._update_average()
-        return float(losses.detach().mean())
+        return add_gradients(self._lesson, self._ladder, parts, dropout)
 
     def _update_average(self) -> None:
         # Early steps must not stay in the average: its memory grows with the steps.
@@ -197,6 +218,7 @@ class LadderTrainer:
             "run": self._run_digest,
             "epoch": self._epoch,
             "step": self._step,
+            "halvings": self._memory.halvings,
             "best": [asdict(best) for best in self._best],
         }
         save_checkpoint(self._work_dir, Checkpoint(tensors=tensors, document=document))
@@ -215,6 +237,7 @@ class LadderTrainer:
             )
         self._epoch = int(checkpoint.document["epoch"])
         self._step = int(checkpoint.document["step"])
+        self._memory.halvings = int(checkpoint.document["halvings"])
         self._optimizer.restore(checkpoint.tensors, self._step)
         for best, stored in zip(self._best, checkpoint.document["best"], strict=True):
             best.choice = LabelChoice.from_document(stored["choice"])

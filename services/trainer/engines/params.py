@@ -25,6 +25,8 @@ class LadderParams:
         tap_dropout: Share of the trunk's values dropped in training: the main guard against
             learning a training set's names by heart.
         learning_rate: Step size of AdamW.
+        learning_rate_decay: Factor by which the step size has fallen, evenly, at the end of the
+            run; 1 keeps it.
         weight_decay: Decoupled weight decay of AdamW.
         epochs: Most passes over the training split; 0 derives them from the data, so that small
             data gets `min_steps` steps (at most 200 passes) and large data at least 3 passes.
@@ -34,6 +36,10 @@ class LadderParams:
             fifteenth of the longest run, at least 3).
         ema: Decay of the averaged weights, which are what is kept; 0 switches averaging off.
         batch_words: Words per optimiser step.
+        batch_words_start: Words of the first step, which then grow by `batch_growth` with every
+            step up to `batch_words`: small steps early learn fast, large ones late are calm. 0:
+            every step has `batch_words`.
+        batch_growth: Factor of that growth.
         seed: Seed of everything random. Equal seeds, data and trunk give equal adapters.
         max_length: Pieces per window, special tokens included.
         stride: Pieces that neighbouring windows of a long text share.
@@ -46,12 +52,15 @@ class LadderParams:
     dropout: float = 0.3
     tap_dropout: float = 0.4
     learning_rate: float = 2e-3
+    learning_rate_decay: float = 1.0
     weight_decay: float = 0.01
     epochs: int = 0
     min_steps: int = 3000
     patience: int = 0
     ema: float = 0.995
     batch_words: int = 640
+    batch_words_start: int = 0
+    batch_growth: float = 1.001
     seed: int = 0
     max_length: int = 256
     stride: int = 64
@@ -69,6 +78,22 @@ class LadderParams:
                 raise ParamsError(f"{name} must be between {low:g} and {high:g}, not {value:g}")
         if self.stride > self.max_length // 2:
             raise ParamsError("stride must be at most half of max_length")
+        if self.batch_words_start > self.batch_words:
+            raise ParamsError("batch_words_start must be at most batch_words")
+
+    def words_at(self, step: int) -> int:
+        """Return the words of an optimiser step, counted from 0."""
+        if not self.batch_words_start:
+            return self.batch_words
+        # In logarithms: the power itself would overflow in long runs.
+        growth = step * math.log(self.batch_growth)
+        if growth >= math.log(self.batch_words / self.batch_words_start):
+            return self.batch_words
+        return int(self.batch_words_start * math.exp(growth))
+
+    def rate_at(self, share: float) -> float:
+        """Return the step size when this share of the run, 0 to 1, is done."""
+        return self.learning_rate * (1.0 - (1.0 - self.learning_rate_decay) * share)
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> LadderParams:
@@ -107,12 +132,15 @@ LIMITS: dict[str, tuple[float, float]] = {
     "dropout": (0.0, 0.9),
     "tap_dropout": (0.0, 0.9),
     "learning_rate": (1e-6, 0.1),
+    "learning_rate_decay": (0.0, 1.0),
     "weight_decay": (0.0, 1.0),
     "epochs": (0, 1000),
     "min_steps": (1, 100_000),
     "patience": (0, 1000),
     "ema": (0.0, 0.9999),
     "batch_words": (16, 65_536),
+    "batch_words_start": (0, 65_536),
+    "batch_growth": (1.0, 2.0),
     "seed": (0, 2**31 - 1),
     "max_length": (16, 8192),
     "stride": (0, 4096),

@@ -14,7 +14,8 @@ from services.common.modeling.assertions import span_marks
 from services.common.modeling.heads import MARKS, Head
 from services.common.modeling.manifest import LadderArchitecture
 from services.common.modeling.onnx.pooled_graph import pooled_logits
-from services.trainer.engines.dataset import Rows, Split, pack_rows
+from services.trainer.engines.batch import StateSource, pack_batch
+from services.trainer.engines.dataset import Rows, TextSplit
 from services.trainer.engines.ladder import Dropout, Ladder
 from services.trainer.engines.pooled_ladder import PooledLadder
 from services.trainer.engines.pooled_selection import UNKNOWN, judge_multiple, judge_single
@@ -47,7 +48,8 @@ class PooledLesson(Lesson):
 
     def __init__(
         self,
-        split: Split,
+        split: TextSplit,
+        states: StateSource,
         architecture: LadderArchitecture,
         groups: Sequence[Group],
         targets: NDArray[np.int64] | NDArray[np.float32],
@@ -58,6 +60,7 @@ class PooledLesson(Lesson):
 
         Args:
             split: The words.
+            states: What the trunk says about them.
             architecture: Shape of the adapter.
             groups: The groups, as its items.
             targets: The right class per answer or ``UNKNOWN``, int64 [answers]; for several
@@ -69,6 +72,7 @@ class PooledLesson(Lesson):
         self.words = sum(group.end - group.start for group in groups)
         self.targets = targets
         self._split = split
+        self._states = states
         self._architecture = architecture
         self._groups = groups
         self._classes = tuple(classes)
@@ -98,7 +102,8 @@ class PooledLesson(Lesson):
         logits = _network(ladder).logits(value, total)[0]
         answers = np.asarray([group.answer for group in groups])
         weights = torch.tensor([group.weight for group in groups], dtype=torch.float32)
-        targets = torch.from_numpy(self.targets[answers])
+        weights = weights.to(logits.device)
+        targets = torch.from_numpy(self.targets[answers]).to(logits.device)
         if self.multiple:
             each = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
             losses = each.sum(dim=1)
@@ -117,9 +122,9 @@ class PooledLesson(Lesson):
                 value, total = self._sums(ladder, batch, None)
                 # The parts of a long text add up, as they do in serving.
                 answers = [group.answer for group in batch]
-                np.add.at(values, answers, value[0].numpy())
-                np.add.at(totals, answers, total[0].numpy())
-        bias = ladder.weight("head_bias").detach()[0].numpy()
+                np.add.at(values, answers, value[0].cpu().numpy())
+                np.add.at(totals, answers, total[0].cpu().numpy())
+        bias = ladder.weight("head_bias").detach()[0].cpu().numpy()
         logits = pooled_logits(values, totals, bias)
         if self.multiple:
             return judge_multiple(logits, self.targets.astype(np.float32), self._classes)
@@ -129,24 +134,24 @@ class PooledLesson(Lesson):
     def _sums(
         self, ladder: Ladder, groups: Sequence[Group], dropout: Dropout | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        packed, source = pack_rows(self._split, groups, self._architecture.context)
-        states = packed.states
-        if len(self._architecture.taps) != len(states):
-            states = states[list(self._architecture.taps)]
-        members = np.zeros((len(groups), len(source)), dtype=np.float32)
-        marks = np.zeros((len(source), MARKS), dtype=np.float32)
-        asserting = self._architecture.head is Head.ASSERTION
-        for row, (group, offset) in enumerate(zip(groups, packed.offsets, strict=True)):
-            rows = slice(offset, offset + packed.counts[row])
-            members[row, rows] = packed.mask[rows, 0]
+        shape = self._architecture
+        batch = pack_batch(self._split, self._states, groups, gap=shape.context, taps=shape.taps)
+        layout = batch.layout
+        members = np.zeros((len(groups), len(layout.source)), dtype=np.float32)
+        marks = np.zeros((len(layout.source), MARKS), dtype=np.float32)
+        asserting = shape.head is Head.ASSERTION
+        for row, (group, start) in enumerate(zip(groups, layout.starts, strict=True)):
+            rows = slice(start, start + layout.counts[row])
+            members[row, rows] = self._split.present[group.start : group.end]
             if asserting:
-                marks[rows] = span_marks(packed.counts[row], group.first, group.last)
+                marks[rows] = span_marks(layout.counts[row], group.first, group.last)
+        device = self._states.device
         return _network(ladder).sums(
-            torch.from_numpy(states),
-            torch.from_numpy(packed.features),
-            torch.from_numpy(packed.mask),
-            torch.from_numpy(members),
-            torch.from_numpy(marks) if asserting else None,
+            batch.states,
+            batch.features,
+            batch.mask,
+            torch.from_numpy(members).to(device),
+            torch.from_numpy(marks).to(device) if asserting else None,
             dropout,
         )
 

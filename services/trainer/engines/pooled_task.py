@@ -13,7 +13,8 @@ from services.common.modeling.adapter import AdapterWeights
 from services.common.modeling.manifest import LadderArchitecture, TrunkManifest
 from services.common.modeling.onnx.bank import BankRuntime
 from services.common.modeling.onnx.pooled import PooledBank
-from services.trainer.engines.dataset import Split
+from services.trainer.engines.batch import StateSource
+from services.trainer.engines.dataset import TextSplit
 from services.trainer.engines.interface import (
     Example,
 )
@@ -65,7 +66,8 @@ class PooledTask(Task):
 
     def _lesson(
         self,
-        split: Split,
+        split: TextSplit,
+        states: StateSource,
         architecture: LadderArchitecture,
         groups: Sequence[Group],
         targets: NDArray[np.int64] | NDArray[np.float32],
@@ -75,7 +77,7 @@ class PooledTask(Task):
             for _, _, value in set(self.gold(example)):
                 if value in self._place:
                     support[self._place[value]] += 1
-        return PooledLesson(split, architecture, groups, targets, self.classes, support)
+        return PooledLesson(split, states, architecture, groups, targets, self.classes, support)
 
     def _scored(self, example: Example, predicted: Sequence[ScoredSpan]) -> ScoredText:
         gold = [span for span in self.gold(example) if span[2] in self._place]

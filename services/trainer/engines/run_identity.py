@@ -19,13 +19,19 @@ def parity_examples(request: TrainRequest) -> list[Example]:
     return examples[:: max(len(examples) // _PARITY_TEXTS, 1)][:_PARITY_TEXTS]
 
 
-def run_digest(request: TrainRequest, trunk_digest: str) -> str:
+def run_digest(request: TrainRequest, trunk_digest: str, engine: str = "ladder") -> str:
     """Return the digest of everything that decides a run, so that no other run is resumed."""
     document = {
+        "engine": engine,
         "trunk": trunk_digest,
         "type": [request.model_type, request.control, request.multiple],
         "params": request.params.to_document(),
+        "options": dict(request.options),
         "labels": list(request.labels),
+        "initial": {
+            name: hashlib.sha256(artifact.manifest).hexdigest()
+            for name, artifact in request.initial.items()
+        },
         "words": WORD_SPLITTER,
         "features": FEATURISER,
         "train": _examples_digest(request.train, request.model_type),

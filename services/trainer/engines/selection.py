@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from services.common.modeling.decoding import OUTSIDE, span_borders
 from services.common.modeling.evaluation import Score
-from services.trainer.engines.dataset import Split
+from services.trainer.engines.dataset import TextSplit
 
 BIASES: NDArray[np.float32] = np.arange(-4.0, 2.01, 0.25, dtype=np.float32)
 """The biases that are tried. Below zero more is found, above zero less."""
@@ -73,7 +73,7 @@ class LabelChoice:
         return cls(**{**document, "score": score, "thresholds": thresholds})
 
 
-def label_gold(split: Split, labels: Sequence[str]) -> list[LabelGold]:
+def label_gold(split: TextSplit, labels: Sequence[str]) -> list[LabelGold]:
     """Return each label's gold spans as rows of the split."""
     stride = split.words + 1
     keys: dict[str, list[int]] = {label: [] for label in labels}

@@ -16,7 +16,8 @@ from services.common.modeling.evaluation import Span
 from services.common.modeling.heads import Decoding, Head
 from services.common.modeling.manifest import LadderArchitecture, TrunkManifest
 from services.common.modeling.states import WordStateReader
-from services.trainer.engines.dataset import Rows, Split, pack_rows, text_rows
+from services.trainer.engines.batch import Batch, StateSource, pack_batch
+from services.trainer.engines.dataset import Rows, Split, TextSplit, text_rows
 from services.trainer.engines.interface import AdapterArtifact, Example, ParityReport
 from services.trainer.engines.ladder import Dropout, Ladder
 from services.trainer.engines.parity import check_parity
@@ -61,9 +62,15 @@ class TagsTask(Task):
         """Return the shape as it is."""
         return ladder
 
-    def lesson(self, split: Split, architecture: LadderArchitecture, limit: int) -> TagsLesson:
+    def lesson(
+        self,
+        split: TextSplit,
+        states: StateSource,
+        architecture: LadderArchitecture,
+        limit: int,
+    ) -> TagsLesson:
         """Read a split; longer texts in pieces of `limit` words."""
-        return TagsLesson(split, architecture, self.names, limit)
+        return TagsLesson(split, states, architecture, self.names, limit)
 
     def network(self, architecture: LadderArchitecture, seed: int, train: Lesson) -> Ladder:
         """Return adapters with their first weights; the data has no part in them."""
@@ -117,12 +124,18 @@ class TagsLesson(Lesson):
     """A split with its tags."""
 
     def __init__(
-        self, split: Split, architecture: LadderArchitecture, labels: Sequence[str], limit: int
+        self,
+        split: TextSplit,
+        states: StateSource,
+        architecture: LadderArchitecture,
+        labels: Sequence[str],
+        limit: int,
     ) -> None:
         """Read a split whose tags are those of `labels`, in their order."""
         self.items = text_rows(split, limit)
         self.words = split.words
         self._split = split
+        self._states = states
         self._labels = tuple(labels)
         self._gap = architecture.context
         self._taps = list(architecture.taps)
@@ -132,8 +145,8 @@ class TagsLesson(Lesson):
         self, ladder: Ladder, items: Sequence[Rows], dropout: Dropout | None
     ) -> torch.Tensor:
         """Return each label's mean cross-entropy over its words, [labels]."""
-        states, features, mask, tags = self._tensors(items)
-        return _label_losses(ladder(states, features, mask, dropout), tags)
+        batch, tags = self._batch(items)
+        return _label_losses(ladder(batch.states, batch.features, batch.mask, dropout), tags)
 
     def judge(self, ladder: Ladder) -> Judged:
         """Fit each label's bias of O and return how good it is."""
@@ -146,20 +159,18 @@ class TagsLesson(Lesson):
         scores = {label: choice.score for label, choice in zip(self._labels, choices, strict=True)}
         return Judged(choices=choices, scores=scores)
 
-    def _tensors(
-        self, rows: Sequence[Rows]
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        packed, source = pack_rows(self._split, rows, self._gap)
-        states = packed.states
-        if len(self._taps) != len(states):
-            states = states[self._taps]
-        # Rows in gaps and words that the trunk never saw are not learned from.
+    def _batch(self, rows: Sequence[Rows]) -> tuple[Batch, torch.Tensor]:
+        """Return packed stretches and their tags, int64 [labels, packed rows].
+
+        Rows in gaps and words that the trunk never saw have the tag -1: not learned from.
+        """
+        batch = pack_batch(self._split, self._states, rows, gap=self._gap, taps=self._taps)
+        source = batch.layout.source
         tags = np.full((len(self._labels), len(source)), -1, dtype=np.int64)
-        seen = packed.mask[:, 0] > 0
+        real = np.flatnonzero(source >= 0)
+        seen = real[self._split.present[source[real]]]
         tags[:, seen] = self._split.tags[:, source[seen]]
-        arrays = (states, packed.features, packed.mask, tags)
-        first, second, third, fourth = (torch.from_numpy(array) for array in arrays)
-        return first, second, third, fourth
+        return batch, torch.from_numpy(tags).to(self._states.device)
 
     def _logits(self, ladder: Ladder) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         split = self._split
@@ -177,17 +188,13 @@ class TagsLesson(Lesson):
         for batch in batches:
             if not batch:
                 continue
-            states, features, mask, tags = self._tensors(batch)
             with torch.inference_mode():
-                found = ladder(states, features, mask)
+                packed, tags = self._batch(batch)
+                found = ladder(packed.states, packed.features, packed.mask)
                 weight = sum(item.end - item.start for item in batch) / split.words
-                losses += _label_losses(found, tags).numpy() * weight
-            position = 0
-            for item in batch:
-                count = item.end - item.start
-                part = found[:, position : position + count]
-                logits[:, item.start : item.end] = part.numpy()
-                position += count + self._gap
+                losses += _label_losses(found, tags).cpu().numpy() * weight
+            real = packed.layout.source >= 0
+            logits[:, packed.layout.source[real]] = found.cpu().numpy()[:, real]
         return logits, losses
 
 

@@ -18,7 +18,8 @@ from services.common.modeling.heads import Decoding, Head
 from services.common.modeling.manifest import LadderArchitecture, TrunkManifest
 from services.common.modeling.states import WordStateReader
 from services.common.modeling.word_features import FEATURE_COUNT
-from services.trainer.engines.dataset import Rows, Split
+from services.trainer.engines.batch import StateSource
+from services.trainer.engines.dataset import Rows, Split, TextSplit
 from services.trainer.engines.interface import AdapterArtifact, Example, ParityReport
 from services.trainer.engines.ladder import Dropout, Ladder
 from services.trainer.engines.params import LadderParams
@@ -111,8 +112,14 @@ class Task(ABC):
         """Return the shape with this task's head."""
 
     @abstractmethod
-    def lesson(self, split: Split, architecture: LadderArchitecture, limit: int) -> Lesson:
-        """Read a split; items have at most `limit` words where they can be cut."""
+    def lesson(
+        self,
+        split: TextSplit,
+        states: StateSource,
+        architecture: LadderArchitecture,
+        limit: int,
+    ) -> Lesson:
+        """Read a split and what the trunk says; items have at most `limit` words if cut."""
 
     @abstractmethod
     def network(self, architecture: LadderArchitecture, seed: int, train: Lesson) -> Ladder:
@@ -154,3 +161,21 @@ class Task(ABC):
         threads: int,
     ) -> ParityReport:
         """Compare torch with onnxruntime on real texts and a few odd ones."""
+
+
+def add_gradients(
+    lesson: Lesson, ladder: Ladder, parts: Sequence[Sequence[Rows]], dropout: Dropout
+) -> float:
+    """Add up the gradients of a batch's parts; returns the batch's mean loss.
+
+    Every part counts by its words, so the sum is about what the whole batch gives at once.
+    """
+    words = sum(row.end - row.start for part in parts for row in part)
+    total = 0.0
+    for part in parts:
+        share = sum(row.end - row.start for row in part) / words
+        losses = lesson.losses(ladder, part, dropout) * share
+        # A sum over labels: the gradient of each label's weights is that of its own loss.
+        losses.sum().backward()  # type: ignore[no-untyped-call]
+        total += float(losses.detach().mean())
+    return total

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.common.modeling.evaluation import Score
 from services.common.modeling.heads import Decoding
+from services.trainer.engines.dataset import Rows, epoch_batches
 from services.trainer.engines.interface import Stage, TrainEvent
 from services.trainer.engines.ladder import Ladder
 from services.trainer.engines.params import LadderParams
@@ -34,6 +35,13 @@ def planned_epochs(params: LadderParams, words: int, *, decided: bool = True) ->
     steps = max(math.ceil(words / params.batch_words), 1)
     wanted = params.min_steps * (1.0 if decided else _UNDECIDED)
     return min(max(math.ceil(wanted / steps), _MIN_EPOCHS), _MAX_EPOCHS)
+
+
+def planned_batches(
+    rows: Sequence[Rows], params: LadderParams, epoch: int, step: int
+) -> list[list[Rows]]:
+    """Return an epoch's batches; `epoch` and `step` count the finished ones."""
+    return epoch_batches(rows, lambda index: params.words_at(step + index), params.seed, epoch)
 
 
 def planned_patience(params: LadderParams, epochs: int) -> int:

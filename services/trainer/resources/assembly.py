@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from services.common.clock import Clock
 from services.common.store.port import DocumentStore
 from services.trainer.config import TrainerSettings
 from services.trainer.domain import Resources
+from services.trainer.engines.catalog import EngineCatalog
 from services.trainer.job_queue import Holder
 from services.trainer.resources.admission import Admission
 from services.trainer.resources.beat import WorkerBeat
@@ -16,10 +17,8 @@ from services.trainer.resources.directory import WorkerDirectory
 from services.trainer.resources.machine import MEMORY_SHARE, Probe, cores, memory_bytes
 from services.trainer.resources.reservations import Reservations
 from services.trainer.resources.shortage import Shortage
-from services.trainer.resources.slots import LEAST, Slots
+from services.trainer.resources.slots import Slots
 from services.trainer.waiting_jobs import WaitingJobs
-
-ENGINES = ("ladder",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,16 +34,13 @@ class Workforce:
     shortage: Shortage
 
 
-def _default_of(_engine: str) -> Resources:
-    return LEAST
-
-
 def workforce(
     settings: TrainerSettings,
     store: DocumentStore,
     clock: Clock,
     holder: Holder,
     probe: Probe,
+    engines: EngineCatalog,
     *,
     on_room: Callable[[], None],
     on_job: Callable[[str], None],
@@ -57,6 +53,7 @@ def workforce(
         clock: The clocks.
         holder: This process.
         probe: Finds graphics processors.
+        engines: What can train here.
         on_room: Called when this worker has more than before.
         on_job: Told the id of a waiting job that was changed.
     """
@@ -78,7 +75,7 @@ def workforce(
         holder,
         probe,
         gpus=settings.gpus,
-        engines=ENGINES,
+        engines=engines.names,
         beat_seconds=settings.worker_beat_seconds,
         on_change=on_room,
     )
@@ -93,7 +90,9 @@ def workforce(
             lambda: beat.workers,
             after_seconds=settings.reserve_seconds,
         ),
-        admission=Admission(directory, _default_of),
+        admission=Admission(
+            directory, lambda name: Resources(**asdict(engines.engines[name].resources))
+        ),
         waiting=waiting,
         shortage=Shortage(
             waiting,

@@ -1,0 +1,137 @@
+"""The engines that come with the trainer, described. Free of torch."""
+
+from __future__ import annotations
+
+from services.trainer.engines.description import (
+    EngineInfo,
+    EngineOption,
+    EngineResources,
+    Kind,
+)
+from services.trainer.engines.params import LIMITS, LadderParams
+
+_ALL = ("ner", "classification", "assertion")
+_GIB = 1024**3
+
+_MIN_STEPS = EngineOption(
+    name="min_steps",
+    kind=Kind.INTEGER,
+    default=LadderParams.min_steps,
+    minimum=LIMITS["min_steps"][0],
+    maximum=LIMITS["min_steps"][1],
+    description="Optimiser steps that a run gets at least when the number of epochs is not given.",
+)
+_TRUNK_LEARNING_RATE = "Step size for the trunk's weights."
+_HEAD = EngineOption(
+    name="head",
+    kind=Kind.STRING,
+    default="ladder",
+    choices=("ladder", "linear"),
+    description="What reads the trunk: `ladder` all its layers, with context and word shape; "
+    "`linear` the last layer alone, as plain fine-tuning does.",
+)
+# A trunk that learns needs small steps that die away, and no noise on what it says itself.
+_TUNED = LadderParams(
+    tap_dropout=0.1,
+    learning_rate=1e-3,
+    learning_rate_decay=0.1,
+    ema=0.0,
+    min_steps=600,
+)
+
+LADDER = EngineInfo(
+    name="ladder",
+    description="Side adapters on the frozen serving trunk, whose activations are computed once "
+    "and cached: the fastest by far.",
+    model_types=_ALL,
+    entry="services.trainer.engines.ladder_engine:train",
+    options=(
+        EngineOption(
+            name="learning_curve",
+            kind=Kind.BOOLEAN,
+            default=False,
+            description="Whether to train on parts of the train split too, for the report.",
+        ),
+        _MIN_STEPS,
+    ),
+    resources=EngineResources(cpu=1, memory_bytes=_GIB),
+    transfer=True,
+)
+
+LORA = EngineInfo(
+    name="lora",
+    description="Low-rank changes of the trunk, trained together with the adapters, merged and "
+    "exported as a trunk of its own: for labels that the frozen trunk does not suffice for.",
+    model_types=_ALL,
+    entry="services.trainer.engines.trunk_engine:train_lora",
+    defaults=dict.fromkeys(_ALL, _TUNED),
+    options=(
+        EngineOption(
+            name="rank",
+            kind=Kind.INTEGER,
+            default=16,
+            minimum=1,
+            maximum=256,
+            description="Rank of the change of each weight matrix.",
+        ),
+        EngineOption(
+            name="alpha",
+            kind=Kind.NUMBER,
+            default=32.0,
+            minimum=0.1,
+            maximum=1024,
+            description="Scale of the changes: they are multiplied by alpha / rank.",
+        ),
+        EngineOption(
+            name="lora_dropout",
+            kind=Kind.NUMBER,
+            default=0.05,
+            maximum=0.9,
+            description="Share of the inputs of the changes dropped while training.",
+        ),
+        EngineOption(
+            name="targets",
+            kind=Kind.STRING,
+            default="all-linear",
+            description="Which matrices change: `all-linear`, or ends of module names separated "
+            "by commas, such as `query,value`.",
+        ),
+        EngineOption(
+            name="trunk_learning_rate",
+            kind=Kind.NUMBER,
+            default=1e-3,
+            minimum=1e-7,
+            maximum=0.1,
+            description=_TRUNK_LEARNING_RATE,
+        ),
+        _HEAD,
+        _MIN_STEPS,
+    ),
+    resources=EngineResources(cpu=2, memory_bytes=4 * _GIB),
+    own_trunk=True,
+)
+
+FULL = EngineInfo(
+    name="full",
+    description="Fine-tuning of all of the trunk's weights together with the adapters, exported "
+    "as a trunk of its own: the slowest, and the largest artifacts.",
+    model_types=_ALL,
+    entry="services.trainer.engines.trunk_engine:train_full",
+    defaults=dict.fromkeys(_ALL, _TUNED),
+    options=(
+        EngineOption(
+            name="trunk_learning_rate",
+            kind=Kind.NUMBER,
+            default=1e-4,
+            minimum=1e-7,
+            maximum=0.1,
+            description=_TRUNK_LEARNING_RATE,
+        ),
+        _HEAD,
+        _MIN_STEPS,
+    ),
+    resources=EngineResources(cpu=2, memory_bytes=4 * _GIB),
+    own_trunk=True,
+)
+
+BUILT_IN = (LADDER, LORA, FULL)

@@ -1,0 +1,175 @@
+"""What the runs of all engines share: task, evaluation on the serving path, export, parity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from services.common.modeling.adapter import load_adapter
+from services.common.modeling.evaluation import Evaluation, evaluate
+from services.common.modeling.manifest import TrunkManifest
+from services.common.modeling.onnx.trunk import TrunkRunner
+from services.common.modeling.states import WordStateReader
+from services.trainer.engines.dataset import Split, TextSplit
+from services.trainer.engines.export import export_adapter
+from services.trainer.engines.interface import (
+    AdapterArtifact,
+    Cancelled,
+    Example,
+    OnEvent,
+    ParityReport,
+    ShouldStop,
+    Stage,
+    TrainRequest,
+)
+from services.trainer.engines.run_identity import parity_examples
+from services.trainer.engines.run_log import RunLog
+from services.trainer.engines.task_choice import task_of
+from services.trainer.engines.training_plan import TrainedLadder
+from services.trainer.reports.model import ScoredText
+
+_MIN_HELD_OUT = 2
+
+
+class EngineRun:
+    """One run of an engine.
+
+    Attributes:
+        task: What is trained.
+        request: The request with the examples that the task uses.
+        given: All examples, by split.
+        log: What is told.
+        texts: By split: the texts that were evaluated.
+    """
+
+    def __init__(
+        self,
+        request: TrainRequest,
+        on_event: OnEvent,
+        should_stop: ShouldStop,
+        begins: Mapping[Stage, float],
+    ) -> None:
+        """Prepare a run.
+
+        Args:
+            request: What to train.
+            on_event: Told everything.
+            should_stop: Asked often.
+            begins: Share of the whole run at which each stage begins, in the order of work.
+
+        Raises:
+            NoTrainingDataError: There is no label, value or status.
+        """
+        request = replace(request, labels=sorted(set(request.labels)))
+        self.task = task_of(request)
+        self.given = {"train": request.train, "dev": request.dev, "test": request.test}
+        self.request = replace(
+            request,
+            train=self._used(request.train),
+            dev=self._used(request.dev),
+            test=self._used(request.test),
+        )
+        self.should_stop = should_stop
+        self.log = RunLog(on_event, should_stop, begins)
+        self.texts: dict[str, Sequence[ScoredText]] = {}
+        if request.threads:
+            torch.set_num_threads(request.threads)
+
+    def reader(self, trunk: TrunkRunner) -> WordStateReader:
+        """Return what reads a trunk in the windows that were asked for."""
+        params = self.request.params
+        return WordStateReader(trunk, max_length=params.max_length, stride=params.stride)
+
+    def held_out(self, count: int) -> tuple[list[int], list[int]]:
+        """Draw which of so many training texts stand in for a missing dev split.
+
+        Returns:
+            Those that are trained on and those that are held out; none if they are too few.
+        """
+        held = round(count * self.request.params.held_out)
+        if held < _MIN_HELD_OUT:
+            self.log.note(Stage.TRAINING, "no dev split: trained for a fixed number of epochs")
+            return list(range(count)), []
+        self.log.note(Stage.TRAINING, f"no dev split: {held} training texts are held out instead")
+        order = np.random.default_rng((self.request.params.seed, 1)).permutation(count).tolist()
+        return sorted(order[held:]), sorted(order[:held])
+
+    def judge(
+        self, artifacts: Mapping[str, AdapterArtifact], split: Split, trunk: TrunkManifest
+    ) -> tuple[Evaluation, Sequence[ScoredText]]:
+        """Return how adapters do on a split, with their bytes read as for the serving bank."""
+        weights = [load_adapter(item.manifest, item.weights) for item in artifacts.values()]
+        texts = self.task.predict(weights, split, trunk, self.request.providers)
+        gold = [text.gold for text in texts]
+        found = [[span[:3] for span in text.predicted] for text in texts]
+        return evaluate(gold, found, self.task.counted), texts
+
+    def evaluate(
+        self,
+        artifacts: Mapping[str, AdapterArtifact],
+        splits: Mapping[str, Split],
+        trunk: TrunkManifest,
+    ) -> dict[str, Evaluation]:
+        """Return how adapters do on these splits, and keep the texts.
+
+        Raises:
+            Cancelled: When asked to stop.
+        """
+        evaluations = {}
+        for name, split in splits.items():
+            if self.should_stop():
+                raise Cancelled
+            evaluations[name], self.texts[name] = self.judge(artifacts, split, trunk)
+            micro = evaluations[name].micro
+            self.log.say(
+                Stage.EVALUATING,
+                f"{name}: micro F1 {micro.f1:.4f} (P {micro.precision:.4f}, "
+                f"R {micro.recall:.4f}, {micro.support} annotated)",
+                {f"{name}_micro_f1": micro.f1},
+            )
+        return evaluations
+
+    def export(
+        self,
+        trained: TrainedLadder,
+        trunk: TrunkManifest,
+        evaluations: Mapping[str, Evaluation],
+        lineage: Mapping[str, Any],
+    ) -> dict[str, AdapterArtifact]:
+        """Return the adapters by name; `lineage` is joined to the request's."""
+        return {
+            name: export_adapter(
+                trained,
+                name,
+                trunk=trunk,
+                params=self.request.params,
+                evaluations=evaluations,
+                lineage={**self.request.lineage, **lineage},
+            )
+            for name in self.task.names
+        }
+
+    def check_parity(
+        self, adapters: Mapping[str, AdapterArtifact], reader: WordStateReader
+    ) -> ParityReport:
+        """Compare torch with onnxruntime, and tell the end of the run."""
+        parity = self.task.check_parity(
+            adapters,
+            reader=reader,
+            providers=self.request.providers,
+            examples=parity_examples(self.request),
+            threads=self.request.threads,
+        )
+        self.log.finish(parity)
+        return parity
+
+    def training_line(self, split: TextSplit) -> str:
+        """Return what the log says when training begins."""
+        return f"training {self.task.title} on {len(split.examples)} texts, {split.words} words"
+
+    def _used(self, examples: Sequence[Example]) -> list[Example]:
+        return [example for example in examples if self.task.uses(example)]
