@@ -23,59 +23,42 @@ import dataclasses
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import entry_points
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, pstdev
-from typing import Any, TypeAlias, cast
+from typing import Any
 
 from benchmarks.quality_data import SETS, QualitySet, load_set
 from benchmarks.training import TRUNK
-from services.trainer.engines.interface import (
-    OnEvent,
-    ShouldStop,
-    TrainEvent,
-    TrainRequest,
-    TrainResult,
-)
-from services.trainer.engines.ladder_engine import train
+from services.trainer.engines.catalog import installed_engines
+from services.trainer.engines.interface import TrainEvent, TrainRequest, TrainResult
 from services.trainer.engines.params import LadderParams
 from services.trainer.engines.trunk_export import export_trunk
 from services.trainer.engines.trunk_source import load_trunk
 
-Train: TypeAlias = Callable[[TrainRequest, OnEvent, ShouldStop], TrainResult]
-
 _DATA = Path(__file__).parents[2] / "shared" / "data"
-
-
-def engine_named(name: str) -> Train:
-    """Return an engine's `train`: the ladder, or what an entry point of that name gives.
-
-    Raises:
-        SystemExit: No engine has the name.
-    """
-    if name == "ladder":
-        return train
-    for point in entry_points(group="spanloop.engines", name=name):
-        return cast("Train", point.load())
-    raise SystemExit(f"no engine {name!r} is installed")
 
 
 def train_once(
     engine: str, data: QualitySet, seed: int, folders: Path, changes: Mapping[str, Any]
 ) -> TrainResult:
-    """Train all labels of a set.
+    """Train all labels of a set with an installed engine and its own defaults.
 
     Args:
         engine: The engine's name.
         data: The set.
         seed: The run's seed.
         folders: Holds the exported ``trunk`` and the ``cache`` that runs share.
-        changes: Parameters that are not the defaults.
+        changes: Parameters that are not the engine's defaults.
 
     Raises:
         SystemExit: The engine is not installed, or what it trained must not be served.
     """
+    catalog = installed_engines()
+    info = catalog.engines.get(engine)
+    if info is None:
+        raise SystemExit(f"no engine {engine!r} is installed; known: {', '.join(catalog.names)}")
+    params = {**info.default_params("ner").to_document(), **changes, "seed": seed}
     with tempfile.TemporaryDirectory(dir=folders) as work:
         request = TrainRequest(
             train=data.train,
@@ -85,9 +68,11 @@ def train_once(
             trunk_folder=folders / "trunk",
             work_dir=Path(work),
             cache_dir=folders / "cache",
-            params=LadderParams.from_document({**changes, "seed": seed}),
+            params=LadderParams.from_document(params),
+            options=info.option_values({}),
+            trunk_source=TRUNK,
         )
-        result = engine_named(engine)(request, _show, lambda: False)
+        result = info.load()(request, _show, lambda: False)
     if not result.parity.passed:
         raise SystemExit(f"{engine} on {data.name}: parity failed: {result.parity.reason}")
     return result
