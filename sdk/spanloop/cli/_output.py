@@ -45,7 +45,11 @@ def err() -> Console:
 
 
 def to_json(value: object) -> Json:
-    """Return SDK values as JSON: dataclasses as objects, times RFC 3339, durations in seconds."""
+    """Return SDK values as JSON: dataclasses as objects, times as RFC 3339, durations as seconds.
+
+    Raises:
+        TypeError: A value has no JSON form.
+    """
     match value:
         case None | bool() | int() | float():
             return value
