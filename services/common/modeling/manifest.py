@@ -85,6 +85,7 @@ class LadderArchitecture:
             shapes["pool_weight"] = (width, self.classes)
         if self.head is Head.ASSERTION:
             shapes["marker_weight"] = (rungs, MARKS, width)
+            shapes["span_weight"] = (width, self.classes)
         return shapes
 
     def to_document(self) -> dict[str, Any]:

@@ -87,7 +87,7 @@ class LadderTrainer:
         self._params = params
         self._run_digest = run_digest
         self._work_dir = work_dir
-        self.epochs = planned_epochs(params, self._lesson.words, decided=dev is not None)
+        self.epochs = planned_epochs(params, self._lesson.words, decided=self._exam is not None)
         self._patience = planned_patience(params, self.epochs)
         self._ladder = self._network(architecture, initial)
         self._average = self._network(architecture, initial)

@@ -96,14 +96,14 @@ class LadderParams:
         return self.learning_rate * (1.0 - (1.0 - self.learning_rate_decay) * share)
 
     @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> LadderParams:
-        """Read parameters from JSON; missing ones have their defaults.
+    def from_document(cls, document: Mapping[str, Any], model_type: str = "ner") -> LadderParams:
+        """Read parameters from JSON; missing ones have the defaults of the model type.
 
         Raises:
             ParamsError: For unknown names, wrong types and values out of range.
         """
-        defaults = cls().to_document()
-        values: dict[str, Any] = {}
+        defaults = DEFAULTS[model_type].to_document()
+        values: dict[str, Any] = dict(defaults)
         for name, value in document.items():
             if name not in defaults:
                 raise ParamsError(
@@ -147,3 +147,11 @@ LIMITS: dict[str, tuple[float, float]] = {
     "held_out": (0.0, 0.5),
 }
 """Least and largest value of each parameter."""
+
+DEFAULTS: Mapping[str, LadderParams] = {
+    "ner": LadderParams(),
+    # One answer per text or span is far less to learn from than one per word.
+    "classification": LadderParams(context=1, tap_dropout=0.5, min_steps=1500),
+    "assertion": LadderParams(tap_dropout=0.5, min_steps=1500),
+}
+"""The defaults by model type; why is told in docs/adr/0017-pooled-heads.md."""

@@ -37,7 +37,12 @@ class PooledLadder(Ladder):
         score = torch.bmm(normed, self.weight("pool_weight"))
         weight = torch.exp(torch.tanh(score / SCORE_CAP) * SCORE_CAP)
         value = weight * torch.bmm(normed, self.weight("head_weight"))
-        return torch.matmul(members, value), torch.matmul(members, weight)
+        value, total = torch.matmul(members, value), torch.matmul(members, weight)
+        if marks is not None:
+            inside = members * marks[:, 0]
+            mean = torch.matmul(inside, normed) / (inside.sum(dim=1, keepdim=True) + NO_WORDS)
+            value = value + total * torch.matmul(mean, self.weight("span_weight"))
+        return value, total
 
     def logits(self, value: torch.Tensor, total: torch.Tensor) -> torch.Tensor:
         """Return the logits from ``sums``, [labels, groups, classes]."""

@@ -249,8 +249,9 @@ def stack_weights(adapters: Sequence[AdapterWeights]) -> dict[str, NDArray[np.fl
         "head_weight": stacked["head_weight"],
         "head_bias": stacked["head_bias"][:, None],
     }
-    if "pool_weight" in stacked:
-        arrays["pool_weight"] = stacked["pool_weight"]
+    for name in ("pool_weight", "span_weight"):
+        if name in stacked:
+            arrays[name] = stacked[name]
     for rung in range(rungs):
         if "marker_weight" in stacked:
             arrays[f"marker_weight_{rung}"] = stacked["marker_weight"][:, rung]

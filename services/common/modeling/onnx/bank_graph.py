@@ -38,6 +38,8 @@ def stacked_shapes(architecture: LadderArchitecture) -> dict[str, list[Dimension
     }
     if architecture.head is not Head.TAGS:
         shapes["pool_weight"] = ["N", width, architecture.classes]
+    if architecture.head is Head.ASSERTION:
+        shapes["span_weight"] = ["N", width, architecture.classes]
     for rung in range(rungs):
         if architecture.head is Head.ASSERTION:
             shapes[f"marker_weight_{rung}"] = ["N", MARKS, width]

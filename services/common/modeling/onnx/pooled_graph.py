@@ -4,6 +4,9 @@ The ladder is the one of ``bank_graph``. Then every class has an attention of it
 of a group: a softmax of scores that are capped, so that it needs no maximum per group. Groups of
 any length lie in one product, and what the segments of a long text give can be added up exactly.
 
+The head of assertions adds what the mean over the words in the span says, so that it need not be
+found by attention.
+
 Inputs beside those of ``bank_graph``: ``members`` [G, M], 1 where a row belongs to a group, and for
 assertions ``marks`` [M, MARKS]. ``head_bias`` is left to ``pooled_logits``. Outputs: ``value`` and
 ``total``, [N, G, K]: per class the attention weights times the words' logits, and the weights, both
@@ -40,14 +43,34 @@ def build_pooled_graph(architecture: LadderArchitecture, trunk_taps: int) -> byt
     score = graph.op("Mul", graph.op("Tanh", graph.op("Div", score, cap)), cap)
     weight = graph.op("Exp", score)
     value = graph.op("Mul", weight, graph.op("MatMul", normed, "head_weight"))
-    graph.op("MatMul", "members", value, output="value")
-    graph.op("MatMul", "members", weight, output="total")
+    total = graph.op("MatMul", "members", weight, output="total")
+    if architecture.head is Head.ASSERTION:
+        attended = graph.op("MatMul", "members", value)
+        span = graph.op("MatMul", _span_mean(graph, normed), "span_weight")
+        graph.op("Add", attended, graph.op("Mul", total, span), output="value")
+    else:
+        graph.op("MatMul", "members", value, output="value")
     inputs = ladder_inputs(architecture, trunk_taps) | {"members": ["G", "M"]}
     del inputs["head_bias"]
     if architecture.head is Head.ASSERTION:
         inputs["marks"] = ["M", MARKS]
     shape: list[Dimension] = ["N", "G", architecture.classes]
     return graph.model("pooled", inputs, {"value": shape, "total": shape})
+
+
+def _span_mean(graph: Graph, normed: str) -> str:
+    """Add the mean over the words in the span, [N, G, d]; zero for a span without words."""
+    inside = graph.op(
+        "Slice",
+        "marks",
+        graph.ints("inside_from", (0,)),
+        graph.ints("inside_to", (1,)),
+        graph.ints("marks_axis", (1,)),
+    )
+    inside = graph.op("Mul", "members", graph.op("Transpose", inside, perm=[1, 0]))
+    count = graph.op("ReduceSum", inside, graph.ints("rows_axis", (1,)), keepdims=1)
+    tiny = graph.floats("no_words", np.asarray(NO_WORDS, dtype=np.float32))
+    return graph.op("Div", graph.op("MatMul", inside, normed), graph.op("Add", count, tiny))
 
 
 def pooled_logits(
