@@ -8,7 +8,7 @@ from services.trainer.engines.description import (
     EngineResources,
     Kind,
 )
-from services.trainer.engines.params import LIMITS, LadderParams
+from services.trainer.engines.params import DEFAULTS, LIMITS, LadderParams
 
 _ALL = ("ner", "classification", "assertion")
 _GIB = 1024**3
@@ -45,6 +45,7 @@ LADDER = EngineInfo(
     "and cached: the fastest by far.",
     model_types=_ALL,
     entry="services.trainer.engines.ladder_engine:train",
+    defaults=DEFAULTS,
     options=(
         EngineOption(
             name="learning_curve",
