@@ -38,6 +38,7 @@ from services.trainer.domain import (
     TrainingData,
     TrainingJob,
 )
+from services.trainer.engines.catalog import installed_engines
 from services.trainer.planning import Planner
 from services.trainer.ports import (
     Change,
@@ -153,6 +154,7 @@ class Trainer:
             annotation,  # type: ignore[arg-type]
             registry,  # type: ignore[arg-type]
             Admitting(),  # type: ignore[arg-type]
+            installed_engines(),
             default_trunk_source="t",
         )
         self.groups = GroupHandlers(

@@ -244,6 +244,23 @@ def test_labels_that_say_nothing_do_not_count() -> None:
     assert "A is served" in message
 
 
+def test_one_adapter_predicts_all_values_of_a_control() -> None:
+    new, old = split("dev", 0.5, {"law": 0.1}), split("dev", 0.9, {"law": 0.9})
+    job = replace(
+        NER,
+        model_type=ModelType.CLASSIFICATION,
+        control="topic",
+        evaluation=(new,),
+        baseline=Baseline(model_version=OLD, evaluation=old),
+    )
+    before = replace(served(topic="1"), model_type="classification", control="topic")
+    for digest, passed in (("1", True), ("2", False)):
+        version = RegisteredVersion(
+            name="v2", state="READY", adapters={"topic": digest}, trunk_digest="t"
+        )
+        assert judge(Gate(), job, version, before).passed is passed
+
+
 @pytest.mark.parametrize(
     ("baseline", "why"),
     [

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.trainer.automation.settings import Gate
-from services.trainer.domain import SplitEvaluation, TrainingJob
+from services.trainer.domain import ModelType, SplitEvaluation, TrainingJob
 from services.trainer.ports import DeployedVersion, RegisteredVersion
 
 
@@ -87,7 +88,7 @@ def _worse_labels(
         new = measured.labels.get(label)
         # A label that nobody annotated on these examples says nothing about quality, and an
         # adapter that is the same one is as good as before.
-        same = label in served.adapters and served.adapters[label] == version.adapters.get(label)
+        same = _adapter_of(label, job, served.adapters) == _adapter_of(label, job, version.adapters)
         if not old.support or same:
             continue
         if new is None:
@@ -95,6 +96,14 @@ def _worse_labels(
         elif old.f1 - new.f1 > gate.max_label_regression:
             worse.append(f"{label} falls from F1 {old.f1:.4f} to {new.f1:.4f}")
     return worse
+
+
+def _adapter_of(label: str, job: TrainingJob, adapters: Mapping[str, str]) -> str:
+    """Return the digest of the adapter that predicts a label, or nothing."""
+    if job.model_type is ModelType.NER:
+        return adapters.get(label, "")
+    # One adapter predicts all values, or all statuses.
+    return next(iter(adapters.values()), "")
 
 
 def _refused(why: str) -> Verdict:
