@@ -107,7 +107,7 @@ def _kappa(weights: Mapping[tuple[C, C], float]) -> Measure:
             reason=f"{len(categories):,} different ratings are more than can be compared "
             f"({MAX_CATEGORIES:,}): choose fewer items.",
         )
-    from sklearn.metrics import (  # type: ignore[import-untyped]  # it has no types
+    from sklearn.metrics import (  # it has no types
         cohen_kappa_score,
     )
 
