@@ -68,6 +68,7 @@ class _Never:
         raise AssertionError
 
 
+@pytest.mark.timeout(600)  # some forty lives, each with a database of its own
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 async def test_a_death_at_any_durable_step_loses_and_repeats_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: bool

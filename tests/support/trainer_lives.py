@@ -175,7 +175,9 @@ class InnerChild:
         yield EpochMessage(metrics=EpochMetrics(epoch=1, loss=0.5, dev_micro_f1=0.5))
         yield EvaluatingMessage()
         folder = JobFolder(Path(self._spec.folder))
-        write_results(self._spec, folder, export_trunk(self._spec), bad=False, with_report=True)
+        write_results(
+            self._spec, folder, export_trunk(self._spec), bad=False, with_report=True, weights_of=""
+        )
         yield ResultMessage()
 
     async def end(self, grace: float) -> None:
