@@ -45,14 +45,15 @@ class _Comparison:
         worst = float(np.abs(served - trained).max())
         self.largest = max(self.largest, worst) if np.isfinite(worst) else float("inf")
         decoding = self.adapter.manifest.decoding
-        self.mismatches += sum(
+        # Texts are counted: of one text any number of spans may differ.
+        self.mismatches += any(
             chosen_classes(class_probabilities(one, decoding.scheme), decoding)
             != chosen_classes(class_probabilities(other, decoding.scheme), decoding)
             for one, other in zip(served, trained, strict=True)
         )
 
     def report(self, what: str) -> ParityReport:
-        """Return the verdict; `what` names the decisions."""
+        """Return the verdict; `what` names the decisions that texts differ in."""
         reason = disagreement(self.largest, self.mismatches, what)
         return ParityReport(
             texts=self.texts,
@@ -75,7 +76,7 @@ def check_choices_parity(
     comparison = _comparison(adapters, reader, providers, threads)
     for text in reader.prepare([*ODD_TEXTS, *(example.text for example in examples)]):
         comparison.add([PooledGroup(inputs=item) for item in _inputs(reader, text.encoded.text)])
-    return comparison.report("choices")
+    return comparison.report("texts' choices")
 
 
 def check_spans_parity(
@@ -99,7 +100,7 @@ def check_spans_parity(
                 for start, end in extents
             ]
         )
-    return comparison.report("statuses")
+    return comparison.report("texts' statuses")
 
 
 def _comparison(

@@ -14,7 +14,7 @@ from services.trainer.engines.interface import AdapterArtifact, EngineError
 from services.trainer.engines.ladder import Ladder
 
 # Tensors whose last dimension counts the classes.
-_OF_CLASSES = ("head_weight", "head_bias", "pool_weight")
+_OF_CLASSES = ("head_weight", "head_bias", "pool_weight", "span_weight")
 _SHAPE = ("width", "context", "taps", "features", "head")
 
 
