@@ -42,7 +42,8 @@ from services.trainer.engines.interface import Example, TrainRequest
 from services.trainer.engines.ladder_engine import train
 from services.trainer.engines.params import LadderParams
 from services.trainer.engines.trunk_export import export_trunk
-from services.trainer.engines.trunk_source import DEFAULT_TRUNK, load_trunk
+from services.trainer.engines.trunk_names import DEFAULT_TRUNK
+from services.trainer.engines.trunk_source import load_trunk
 
 STRENGTHS = (1.0, 10.0, 100.0)
 THRESHOLDS = np.arange(0.1, 0.9, 0.05)
