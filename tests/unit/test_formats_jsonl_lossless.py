@@ -105,8 +105,16 @@ def predictions(draw: st.DrawFn, text: str) -> ParsedPrediction:
     return ParsedPrediction(
         model_version=draw(NAMES),
         spans=tuple(
-            ScoredSpan(start=start, end=end, label=label, score=draw(SCORES))
+            ScoredSpan(
+                start=start,
+                end=end,
+                label=label,
+                score=draw(SCORES),
+                assertion=status,
+                assertion_score=draw(SCORES) if status else 0.0,
+            )
             for start, end, label in sorted(found)
+            for status in [draw(st.one_of(st.just(""), NAMES))]
         ),
         choices=tuple(
             ScoredChoice(name=name, value=draw(NAMES), score=draw(SCORES))

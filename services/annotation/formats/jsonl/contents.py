@@ -101,8 +101,19 @@ def read_scored(
     raw = []
     for index, one in enumerate(a_list(body.get("spans"), f"{prefix}spans")):
         span = _span(one, f"{prefix}spans[{index}]")
-        score = a_float(one.get("score"), f"{prefix}spans[{index}].score")
-        raw.append(ScoredSpan(start=span.start, end=span.end, label=span.label, score=score))
+        place = f"{prefix}spans[{index}]"
+        raw.append(
+            ScoredSpan(
+                start=span.start,
+                end=span.end,
+                label=span.label,
+                score=a_float(one.get("score"), f"{place}.score"),
+                assertion=span.assertion,
+                assertion_score=a_float(
+                    one.get("assertion_score"), f"{place}.assertion_score", 0.0
+                ),
+            )
+        )
     choices = []
     for index, one in enumerate(a_list(body.get("choices"), f"{prefix}choices")):
         place = f"{prefix}choices[{index}]"

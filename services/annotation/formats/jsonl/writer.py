@@ -172,13 +172,21 @@ def _words(words: Sequence[Word], offsets: _Offsets) -> list[dict[str, Any]]:
 def _prediction(one: Prediction, offsets: _Offsets) -> dict[str, Any]:
     extents = offsets.pairs([(span.start, span.end) for span in one.spans])
     extra = _extra(one.extra)
-    versions = _given(adapters=dict(one.adapters), model_versions=dict(one.model_versions))
+    versions = _given(
+        adapters=dict(one.adapters),
+        model_versions=dict(one.model_versions),
+        choice_adapters=dict(one.choice_adapters),
+        choice_model_versions=dict(one.choice_model_versions),
+        assertion_adapter=one.assertion_adapter,
+        assertion_model_version=one.assertion_model_version,
+    )
     if versions:
         extra = extra | {"spanloop": versions}
     return {
         "model_version": one.generation.removeprefix(_IMPORTED),
         "spans": [
             {"start": start, "end": end, "label": span.label, "score": span.score}
+            | _given(assertion=span.assertion, assertion_score=span.assertion_score)
             for span, (start, end) in zip(one.spans, extents, strict=True)
         ],
     } | _given(
