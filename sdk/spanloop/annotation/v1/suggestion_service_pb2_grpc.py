@@ -48,11 +48,13 @@ class SuggestionServiceServicer:
 
     def SuggestTasks(self, request, context):
         """Ranks the open tasks of a project: those that are neither submitted nor reviewed, and not
-        deleted. Nothing is changed: two callers may get the same tasks.
+        deleted. Nothing is changed: two callers may get the same tasks. A task is judged by the newest
+        prediction of a model that carries signals.
 
         FAILED_PRECONDITION (NOTHING_PREDICTED) when the strategy needs predictions and no open task
         has one: pre-annotate first, or ask for RANDOM or SEQUENTIAL. Open tasks without a prediction
         of a model come behind those that have one, in order of creation, with `rank_known` unset.
+        RESOURCE_EXHAUSTED (REQUEST_TOO_LARGE) when the open tasks have too many embeddings.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

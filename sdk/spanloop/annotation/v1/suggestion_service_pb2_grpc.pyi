@@ -35,11 +35,13 @@ class SuggestionServiceStub:
     def __new__(cls, channel: _aio.Channel) -> SuggestionServiceAsyncStub: ...
     SuggestTasks: _grpc.UnaryUnaryMultiCallable[_suggestion_service_pb2.SuggestTasksRequest, _suggestion_service_pb2.SuggestTasksResponse]
     """Ranks the open tasks of a project: those that are neither submitted nor reviewed, and not
-    deleted. Nothing is changed: two callers may get the same tasks.
+    deleted. Nothing is changed: two callers may get the same tasks. A task is judged by the newest
+    prediction of a model that carries signals.
 
     FAILED_PRECONDITION (NOTHING_PREDICTED) when the strategy needs predictions and no open task
     has one: pre-annotate first, or ask for RANDOM or SEQUENTIAL. Open tasks without a prediction
     of a model come behind those that have one, in order of creation, with `rank_known` unset.
+    RESOURCE_EXHAUSTED (REQUEST_TOO_LARGE) when the open tasks have too many embeddings.
     """
 
 @_typing.type_check_only
@@ -49,11 +51,13 @@ class SuggestionServiceAsyncStub(SuggestionServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     SuggestTasks: _aio.UnaryUnaryMultiCallable[_suggestion_service_pb2.SuggestTasksRequest, _suggestion_service_pb2.SuggestTasksResponse]  # type: ignore[assignment]
     """Ranks the open tasks of a project: those that are neither submitted nor reviewed, and not
-    deleted. Nothing is changed: two callers may get the same tasks.
+    deleted. Nothing is changed: two callers may get the same tasks. A task is judged by the newest
+    prediction of a model that carries signals.
 
     FAILED_PRECONDITION (NOTHING_PREDICTED) when the strategy needs predictions and no open task
     has one: pre-annotate first, or ask for RANDOM or SEQUENTIAL. Open tasks without a prediction
     of a model come behind those that have one, in order of creation, with `rank_known` unset.
+    RESOURCE_EXHAUSTED (REQUEST_TOO_LARGE) when the open tasks have too many embeddings.
     """
 
 class SuggestionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -66,11 +70,13 @@ class SuggestionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_suggestion_service_pb2.SuggestTasksResponse, _abc.Awaitable[_suggestion_service_pb2.SuggestTasksResponse]]:
         """Ranks the open tasks of a project: those that are neither submitted nor reviewed, and not
-        deleted. Nothing is changed: two callers may get the same tasks.
+        deleted. Nothing is changed: two callers may get the same tasks. A task is judged by the newest
+        prediction of a model that carries signals.
 
         FAILED_PRECONDITION (NOTHING_PREDICTED) when the strategy needs predictions and no open task
         has one: pre-annotate first, or ask for RANDOM or SEQUENTIAL. Open tasks without a prediction
         of a model come behind those that have one, in order of creation, with `rank_known` unset.
+        RESOURCE_EXHAUSTED (REQUEST_TOO_LARGE) when the open tasks have too many embeddings.
         """
 
 def add_SuggestionServiceServicer_to_server(servicer: SuggestionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
