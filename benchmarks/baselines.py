@@ -23,6 +23,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -38,9 +39,9 @@ from sklearn.preprocessing import MultiLabelBinarizer
 from benchmarks.baseline_data import JudgedSet, load_sets
 from benchmarks.public_data import DATA
 from services.common.modeling.evaluation import Evaluation, Span, evaluate
+from services.trainer.engines.built_in import LADDER
 from services.trainer.engines.interface import Example, TrainRequest
 from services.trainer.engines.ladder_engine import train
-from services.trainer.engines.params import LadderParams
 from services.trainer.engines.trunk_export import export_trunk
 from services.trainer.engines.trunk_names import DEFAULT_TRUNK
 from services.trainer.engines.trunk_source import load_trunk
@@ -123,7 +124,7 @@ def ours(judged: JudgedSet, seed: int, scratch: Path, threads: int) -> Evaluatio
                 trunk_folder=scratch / "trunk",
                 work_dir=Path(work),
                 cache_dir=scratch / "cache",
-                params=LadderParams(seed=seed),
+                params=replace(LADDER.default_params(judged.model_type), seed=seed),
                 threads=threads,
             ),
             lambda _: None,

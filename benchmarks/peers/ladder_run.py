@@ -14,12 +14,13 @@ import json
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.peers.exchange import read_texts
+from services.trainer.engines.built_in import LADDER
 from services.trainer.engines.interface import TrainEvent, TrainRequest
 from services.trainer.engines.ladder_engine import train
-from services.trainer.engines.params import LadderParams
 from services.trainer.engines.training_plan import planned_patience
 
 
@@ -36,7 +37,8 @@ def main() -> int:
     train_texts, dev, test = (
         read_texts(arguments.data / f"{name}.jsonl") for name in ("train", "dev", "test")
     )
-    params = LadderParams(seed=arguments.seed, epochs=arguments.epochs)
+    defaults = LADDER.default_params("ner")
+    params = replace(defaults, seed=arguments.seed, epochs=arguments.epochs)
     done = planned = 0
 
     def on_event(event: TrainEvent) -> None:
