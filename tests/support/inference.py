@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from services.common.modeling.adapter import AdapterWeights, load_adapter, pack_adapter
-from services.common.modeling.assertions import ASSERTION
+from services.common.modeling.heads import ASSERTION
 from services.common.modeling.manifest import (
     ADAPTER_FILE,
     TOKENIZER_FILE,
