@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from services.common.errors import Reason
+from services.common.modeling.assertions import assert_spans
 from services.common.modeling.choices import classify
-from services.common.modeling.heads import ASSERTION, assert_spans
+from services.common.modeling.heads import ASSERTION
 from services.common.modeling.manifest import Head
 from spanloop.annotation.v1 import annotation_service_pb2 as annotation_pb
 from spanloop.annotation.v1 import project_pb2
