@@ -45,6 +45,7 @@ from spanloop._types.automation import (
     TrainingTemplate,
     TransferLearning,
 )
+from spanloop._types.engines import EngineDescription, ParameterDescription
 from spanloop._types.inference import (
     Generation,
     GenerationState,
@@ -149,6 +150,7 @@ __all__ = [
     "DeploymentAction",
     "DeploymentGate",
     "DeploymentOutcome",
+    "EngineDescription",
     "EpochMetrics",
     "EvaluationReport",
     "Event",
@@ -176,6 +178,7 @@ __all__ = [
     "Page",
     "PageWord",
     "PairAgreement",
+    "ParameterDescription",
     "ParityReport",
     "PreannotationJob",
     "PreannotationJobState",

@@ -66,6 +66,7 @@ async def test_a_job_becomes_a_ready_version(loop: Loop) -> None:
     assert version.state == ModelVersionState.MODEL_VERSION_STATE_READY
     assert sorted(version.adapters) == ["DATE", "PARTY"]
     assert version.lineage.training_job == job.name
+    assert version.lineage.parameters == '{"engine": "ladder"}'
     assert version.lineage.snapshot == snapshot
     assert version.lineage.snapshot_content_hash.startswith("sha256:")
     assert version.evaluation.splits[0].labels["PARTY"].correct == 2

@@ -165,6 +165,7 @@ def write_results(
                 passed=not bad,
                 reason="a span differs" if bad else "",
             ),
+            parameters=json.dumps({"engine": spec.engine}),
         )
     )
 

@@ -379,6 +379,48 @@ def test_workers(fake: Fake) -> None:
     assert worker["jobs"][0]["resources"]["gpu"] == 1
 
 
+def test_engines_and_their_options(fake: Fake) -> None:
+    fake.answers["DescribeParameters"] = lambda _, __: resource_pb.DescribeParametersResponse(
+        engines=[
+            {
+                "engine": "lora",
+                "description": "Low rank.",
+                "model_types": ["MODEL_TYPE_NER"],
+                "default_resources": {"cpu": 2},
+                "parameters": [
+                    {"name": "epochs", "type": "integer", "minimum": 1, "maximum": 1000},
+                    {"name": "rank", "engine_option": True, "type": "integer"},
+                ],
+            }
+        ]
+    )
+    told = run("engines").stdout
+    for part in ("lora", "ner", "Low rank.", "2"):
+        assert part in told
+    told = run("engines", "lora", "--type", "classification").stdout
+    for part in ("Options of this engine", "rank", "1 to 1,000", "from the data"):
+        assert part in told
+    assert [request.engine for request in fake.asked("DescribeParameters")] == ["", "lora"]
+    (one,) = json.loads(run("engines", "--json").stdout)
+    assert one["parameters"][1]["engine_option"]
+    asked = training_job_pb2.TrainingJob(name="projects/p/trainingJobs/j")
+    fake.answers["CreateTrainingJob"] = lambda _, __: trainer_pb.CreateTrainingJobResponse(
+        training_job=asked
+    )
+    options = ("--option", "rank=4", "--option", "batch_words=64", "--option", "dropout=0")
+    done = run("train", "p", "--snapshot", "s", "--engine", "lora", "--epochs", "2", *options)
+    assert done.exit_code == 0, done.output
+    (request,) = fake.asked("CreateTrainingJob")
+    job = request.training_job
+    assert (job.engine, job.parameters.epochs, job.parameters.batch_words) == ("lora", 2, 64)
+    assert job.parameters.HasField("dropout")
+    assert dict(job.parameters.engine_options) == {"rank": "4"}
+    for wrong in ("rank", "=4", "epochs=3", "width=wide"):
+        told = run("train", "p", "--snapshot", "s", "--epochs", "2", "--option", wrong)
+        assert told.exit_code == 1
+        assert "--option" in told.stderr
+
+
 def test_models_deploy_and_rollback(fake: Fake) -> None:
     version = model_version_pb2.ModelVersion(
         name="projects/p/modelVersions/ner_p_v2",

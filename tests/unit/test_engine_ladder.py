@@ -22,6 +22,7 @@ from services.trainer.engines.dataset import Split
 from services.trainer.engines.interface import (
     AdapterArtifact,
     Cancelled,
+    EngineError,
     Example,
     NoTrainingDataError,
     TrainEvent,
@@ -286,6 +287,76 @@ def test_a_schedule_trains_and_resumes(trunk_folder: Path, tmp_path: Path) -> No
     with pytest.raises(Cancelled):
         train(stopped, lambda e: epochs.append(e.epoch) if e.epoch else None, lambda: bool(epochs))
     assert run(stopped)[0].adapters == whole.adapters
+
+
+def test_training_goes_on_from_adapters_of_another_run(
+    trained: tuple[TrainResult, list[TrainEvent]], trunk_folder: Path, tmp_path: Path
+) -> None:
+    initial = {"PARTY": trained[0].adapters["PARTY"], "BOTH": trained[0].adapters["BOTH"]}
+    # Texts that teach to find nothing: the start is kept, to the last bit.
+    wild = dataclasses.replace(PARAMS, epochs=2, learning_rate=0.1, ema=0.0)
+    silent = [Example(text=example.text) for example in examples(60, 1)]
+    wanted = request(
+        trunk_folder,
+        tmp_path / "a",
+        initial=initial,
+        params=wild,
+        labels=["PARTY", "NEW"],
+        train=silent,
+    )
+    result, _ = run(wanted)
+    assert result.best_epochs["PARTY"] == 0
+    kept = result.adapters["PARTY"]
+    assert kept.weights == initial["PARTY"].weights
+    assert result.evaluations["dev"].labels["PARTY"].f1 > 0.8
+    # A label that is new begins as if there were no others.
+    alone, _ = run(request(trunk_folder, tmp_path / "b", params=wild, labels=["NEW"], train=silent))
+    first, second = (
+        load_adapter(one.adapters["NEW"].manifest, one.adapters["NEW"].weights)
+        for one in (result, alone)
+    )
+    for name, tensor in first.tensors.items():
+        np.testing.assert_allclose(tensor, second.tensors[name], atol=1e-4, err_msg=name)
+
+
+def test_a_run_from_other_adapters_is_another_run(
+    trained: tuple[TrainResult, list[TrainEvent]], trunk_folder: Path, tmp_path: Path
+) -> None:
+    short = dataclasses.replace(PARAMS, epochs=1)
+    run(request(trunk_folder, tmp_path, params=short))
+    wanted = request(trunk_folder, tmp_path, params=short, initial=trained[0].adapters)
+    _, events = run(wanted)
+    assert not any("resumed" in event.message for event in events)
+    _, events = run(wanted)
+    assert any("resumed after epoch 1" in event.message for event in events)
+
+
+def test_adapters_that_do_not_fit_are_refused(
+    trained: tuple[TrainResult, list[TrainEvent]], trunk_folder: Path, tmp_path: Path
+) -> None:
+    initial = {"PARTY": trained[0].adapters["PARTY"]}
+    wider = dataclasses.replace(PARAMS, width=16)
+    with pytest.raises(EngineError, match=r"'PARTY' has another shape: width 8 instead of 16"):
+        run(request(trunk_folder, tmp_path, initial=initial, params=wider))
+    manifest = AdapterManifest.from_bytes(initial["PARTY"].manifest)
+    foreign = dataclasses.replace(manifest, trunk_digest="sha256:" + "0" * 64).to_bytes()
+    with pytest.raises(EngineError, match="train from nothing"):
+        run(
+            request(
+                trunk_folder,
+                tmp_path,
+                initial={"PARTY": dataclasses.replace(initial["PARTY"], manifest=foreign)},
+            )
+        )
+    aged = dataclasses.replace(manifest, featuriser="word-shape-v0").to_bytes()
+    with pytest.raises(EngineError, match=r"features word-shape-v0.*train from nothing"):
+        run(
+            request(
+                trunk_folder,
+                tmp_path,
+                initial={"PARTY": dataclasses.replace(initial["PARTY"], manifest=aged)},
+            )
+        )
 
 
 def test_a_torn_or_foreign_checkpoint_is_ignored(

@@ -400,3 +400,32 @@ def test_single_choices_are_judged_by_their_best_class() -> None:
     assert choice.level == judged.choices[0].score.f1 == 0.5
     better = dataclasses.replace(choice, tie=choice.tie + 0.1, loss=choice.loss + 1)
     assert better.better_than(choice)
+
+
+def test_values_that_are_new_join_those_that_continue(trunk_folder: Path, tmp_path: Path) -> None:
+    def of(*colours: str) -> dict[str, object]:
+        def chosen(seed: int) -> list[Example]:
+            return [e for e in single(120, seed) if e.choices[0] in colours]
+
+        return {"train": chosen(1), "dev": chosen(2), "test": [], "labels": list(colours)}
+
+    first, _ = run(request("single", trunk_folder, tmp_path / "a", **of("blue", "red")))
+    initial = {"colour": first.adapters["colour"]}
+    still = dataclasses.replace(PARAMS, epochs=1, learning_rate=1e-6)
+    wanted = of("blue", "green", "red")
+    joined, _ = run(
+        request("single", trunk_folder, tmp_path / "b", initial=initial, params=still, **wanted)
+    )
+    before, after = (
+        load_adapter(result.adapters["colour"].manifest, result.adapters["colour"].weights)
+        for result in (first, joined)
+    )
+    assert after.manifest.classes == ("blue", "green", "red")
+    np.testing.assert_allclose(
+        after.tensors["head_weight"][:, [0, 2]], before.tensors["head_weight"], atol=1e-4
+    )
+    np.testing.assert_allclose(
+        after.tensors["context_weight"], before.tensors["context_weight"], atol=1e-4
+    )
+    scores = joined.evaluations["dev"].labels
+    assert scores["blue"].correct + scores["red"].correct > 0

@@ -86,6 +86,7 @@ CALLS = [
     "delete_rule_set",
     "delete_task",
     "deploy",
+    "describe_engines",
     "diff_snapshots",
     "download_training_logs",
     "download_training_report",

@@ -9,6 +9,7 @@ from typing import Self
 from spanloop._async.annotation import AnnotationCalls
 from spanloop._async.automation import AutomationCalls
 from spanloop._async.data import DataCalls
+from spanloop._async.engines import EngineCalls
 from spanloop._async.inference import InferenceCalls
 from spanloop._async.registry import RegistryCalls
 from spanloop._async.reports import ReportCalls
@@ -31,6 +32,7 @@ class AsyncClient(
     TrainingCalls,
     AutomationCalls,
     ReportCalls,
+    EngineCalls,
     RegistryCalls,
     InferenceCalls,
 ):

@@ -31,6 +31,7 @@ class TrainingCalls:
         base_model_version: str | Named = "",
         parameters: types.TrainingParameters | None = None,
         trunk_source: str = "",
+        engine: str = "",
         transfer: types.TransferLearning | None = None,
         deploy: bool = False,
         resources: types.TrainingResources | None = None,
@@ -49,6 +50,7 @@ class TrainingCalls:
             base_model_version: Version whose adapters are kept for labels not trained here.
             parameters: How to train; None leaves everything to the service.
             trunk_source: The trunk; empty: the service's default.
+            engine: What trains; empty: `ladder`. See `describe_engines`.
             transfer: Version whose weights training starts from.
             deploy: Serve the version when it is ready, if the project's gate lets it.
             resources: What it takes of a worker; None: the engine's default. With `gpu=1` it trains
@@ -71,6 +73,7 @@ class TrainingCalls:
                 base_model_version=child_name(parent, "modelVersions", base) if base else "",
                 parameters=convert.parameters_to(parameters),
                 trunk_source=trunk_source,
+                engine=engine,
                 resources=convert.resources_to(resources),
             ),
             request_id=request_id or uuid4().hex,

@@ -97,9 +97,8 @@ def states_to(states: Iterable[types.TrainingJobState | str]) -> list[str]:
 
 def parameters_from(message: pb.TrainingParameters) -> types.TrainingParameters:
     """Return parameters; what is absent is None."""
-    return types.TrainingParameters(
-        **{descriptor.name: value for descriptor, value in message.ListFields()}
-    )
+    given = {descriptor.name: value for descriptor, value in message.ListFields()}
+    return types.TrainingParameters(**{**given, "engine_options": dict(message.engine_options)})
 
 
 def epoch(message: pb.EpochMetrics) -> types.EpochMetrics:

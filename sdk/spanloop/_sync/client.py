@@ -10,6 +10,7 @@ from spanloop._connect import ClientOptions, Endpoints, Tls, discover_token
 from spanloop._sync.annotation import AnnotationCalls
 from spanloop._sync.automation import AutomationCalls
 from spanloop._sync.data import DataCalls
+from spanloop._sync.engines import EngineCalls
 from spanloop._sync.inference import InferenceCalls
 from spanloop._sync.registry import RegistryCalls
 from spanloop._sync.reports import ReportCalls
@@ -31,6 +32,7 @@ class Client(
     TrainingCalls,
     AutomationCalls,
     ReportCalls,
+    EngineCalls,
     RegistryCalls,
     InferenceCalls,
 ):

@@ -96,6 +96,13 @@ class TrainingParameters:
         context: Neighbours on each side that an adapter's block sees, 0 to 8.
         seed: Seed of everything random.
         max_length: Longest window in trunk tokens.
+        stride: Tokens that neighbouring windows of a long text share.
+        validation_split: Share of the train texts held out when there is no dev split, 0 to 0.5.
+        learning_rate_decay: Factor by which the step size has fallen at the end, 0 to 1.
+        batch_words_start: Words of the first step, which grow up to `batch_words`.
+        batch_growth: Factor by which each step's words grow, 1 to 2.
+        weight_averaging: Decay of the averaged weights, which are kept then; 0: no averaging.
+        engine_options: Options of the engine, by name; see `describe_engines`.
     """
 
     epochs: int | None = None
@@ -109,6 +116,13 @@ class TrainingParameters:
     context: int | None = None
     seed: int | None = None
     max_length: int | None = None
+    stride: int | None = None
+    validation_split: float | None = None
+    learning_rate_decay: float | None = None
+    batch_words_start: int | None = None
+    batch_growth: float | None = None
+    weight_averaging: float | None = None
+    engine_options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

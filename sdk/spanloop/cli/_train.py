@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Annotated, Any
 
 import typer
 
@@ -43,6 +45,16 @@ def train(
     width: Annotated[int | None, typer.Option(help="Width of an adapter's running state.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     max_length: Annotated[int | None, typer.Option(help="Longest window in tokens.")] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option",
+            metavar="NAME=VALUE",
+            help="Any other parameter, or an option of the engine; see `spanloop engines ENGINE`. "
+            "Repeatable.",
+        ),
+    ] = None,
+    engine: Annotated[str, typer.Option(help="What trains; default: ladder.")] = "",
     base: Annotated[
         str, typer.Option(help="Model version whose adapters are kept for other labels.")
     ] = "",
@@ -82,7 +94,7 @@ def train(
     With --watch, exits with 1 unless the job is done.
     """
     policy = split_policy(splits, seed or 0)
-    parameters = TrainingParameters(
+    given = TrainingParameters(
         epochs=epochs,
         patience=patience,
         learning_rate=learning_rate,
@@ -90,18 +102,20 @@ def train(
         seed=seed,
         max_length=max_length,
     )
+    parameters = with_options(given, values(options))
     resources = TrainingResources(cpu=cpu, gpu=int(gpu))
     if every:
         one_model = (snapshot, base, start, labels, control, watch)
         if any(one_model) or model_type is not ModelType.UNSPECIFIED:
             raise ConfigurationError(
-                "--all trains everything: it goes with --splits, --trunk, --deploy and parameters "
-                "only."
+                "--all trains everything: it goes with --splits, --trunk, --engine, --deploy and "
+                "parameters only."
             )
         template = TrainingTemplate(
             data=TrainingData(split_policy=policy),
             parameters=parameters,
             trunk_source=trunk,
+            engine=engine,
             resources=resources,
             deploy=deploy,
         )
@@ -131,6 +145,7 @@ def train(
             deploy=deploy,
             parameters=parameters,
             trunk_source=trunk,
+            engine=engine,
             resources=resources,
         )
         note(f"Job {job.name}.")
@@ -155,6 +170,31 @@ def _train_all(context: Context, project: str, template: TrainingTemplate, as_js
     note(f"Group {group.name}.")
     for job in group.training_jobs:
         out().print(job.name, markup=False)
+
+
+def with_options(parameters: TrainingParameters, options: Sequence[str]) -> TrainingParameters:
+    """Return parameters with those of `--option` joined to them.
+
+    Raises:
+        ConfigurationError: One is no `NAME=VALUE`, is there twice, or is no number where it must be.
+    """
+    types = {one.name: str(one.type) for one in fields(TrainingParameters)}
+    found: dict[str, Any] = {}
+    own: dict[str, str] = {}
+    for option in options:
+        name, equals, text = option.partition("=")
+        if not equals or not name:
+            raise ConfigurationError(f"--option {option}: must be NAME=VALUE")
+        if name in own or name in found or getattr(parameters, name, None) not in (None, {}):
+            raise ConfigurationError(f"--option {name}: is there twice")
+        if name not in types or name == "engine_options":
+            own[name] = text
+            continue
+        try:
+            found[name] = int(text) if "int" in types[name] else float(text)
+        except ValueError as error:
+            raise ConfigurationError(f"--option {name}: {text!r} is no number") from error
+    return replace(parameters, engine_options=own, **found)
 
 
 def split_policy(splits: str, seed: int) -> SplitPolicy | None:

@@ -103,6 +103,7 @@ class LadderTrainer:
         self._epoch = 0
         self._step = 0
         self._memory = MemoryGuard(say)
+        self._started = frozenset(adapter.label for adapter in initial)
         self.resumed = self._resume()
 
     def run(
@@ -122,6 +123,8 @@ class LadderTrainer:
             Cancelled: When `should_stop` says so; the last epoch's checkpoint stays.
         """
         rows = self._lesson.items
+        if not self._epoch:
+            self._judge_start()
         while self._epoch < self.epochs and not all(best.stopped for best in self._best):
             batches = planned_batches(rows, self._params, self._epoch, self._step)
             losses = []
@@ -153,6 +156,15 @@ class LadderTrainer:
             best_epochs={name: best.epoch for name, best in kept},
             epochs=self._epoch,
         )
+
+    def _judge_start(self) -> None:
+        """Let training that makes an adapter worse than it was at its start change nothing."""
+        if self._exam is None or not self._started:
+            return
+        choices = self._exam.judge(self._average).choices
+        for name, best, choice in zip(self._task.names, self._best, choices, strict=True):
+            if name in self._started:
+                best.choice = choice
 
     def _network(
         self, architecture: LadderArchitecture, initial: Sequence[AdapterWeights]

@@ -8,8 +8,8 @@ from dataclasses import replace
 import torch
 
 from services.common.modeling.adapter import AdapterWeights, load_adapter
+from services.common.modeling.documents import ManifestError
 from services.common.modeling.manifest import LadderArchitecture
-from services.common.modeling.word_features import FEATURISER
 from services.trainer.engines.interface import AdapterArtifact, EngineError
 from services.trainer.engines.ladder import Ladder
 
@@ -22,10 +22,14 @@ def load_initial(initial: Mapping[str, AdapterArtifact], trunk_digest: str) -> l
     """Return verified adapters that training starts from.
 
     Raises:
-        EngineError: One reads another trunk.
-        ManifestError: One is damaged.
+        EngineError: One reads another trunk, or words that this build no longer makes, or it is
+            damaged.
     """
-    adapters = [load_adapter(item.manifest, item.weights) for item in initial.values()]
+    try:
+        adapters = [load_adapter(item.manifest, item.weights) for item in initial.values()]
+    except ManifestError as error:
+        # Not the trunk's manifest, which a damaged one would be mistaken for.
+        raise EngineError(f"training cannot start from {error}: train from nothing") from error
     for adapter in adapters:
         if adapter.manifest.trunk_digest != trunk_digest:
             raise EngineError(
@@ -39,7 +43,8 @@ def load_initial(initial: Mapping[str, AdapterArtifact], trunk_digest: str) -> l
 def start_from(ladder: Ladder, adapters: Sequence[AdapterWeights], classes: Sequence[str]) -> None:
     """Put the adapters' weights in place of the first weights of theirs in the network.
 
-    What the adapters do not have, labels or classes, keeps its first weights.
+    What the adapters do not have, labels or classes, keeps its first weights; adapters of labels
+    that are not trained are left out.
 
     Args:
         ladder: The network, with its first weights.
@@ -47,10 +52,12 @@ def start_from(ladder: Ladder, adapters: Sequence[AdapterWeights], classes: Sequ
         classes: The classes of the network's logits; none for tags.
 
     Raises:
-        EngineError: An adapter has another shape or other word features.
+        EngineError: An adapter has another shape.
     """
     weights = {name: parameter.detach().clone() for name, parameter in ladder.named_parameters()}
     for adapter in adapters:
+        if adapter.label not in ladder.labels:
+            continue
         _check(adapter, ladder.architecture)
         row = ladder.labels.index(adapter.label)
         known = [name for name in adapter.manifest.classes if name in classes]
@@ -67,11 +74,6 @@ def start_from(ladder: Ladder, adapters: Sequence[AdapterWeights], classes: Sequ
 
 def _check(adapter: AdapterWeights, wanted: LadderArchitecture) -> None:
     shape = adapter.manifest.architecture
-    if adapter.manifest.featuriser != FEATURISER:
-        raise EngineError(
-            f"the adapter of {adapter.label!r} reads word features {adapter.manifest.featuriser}, "
-            f"which were replaced by {FEATURISER}: train from nothing"
-        )
     if replace(shape, classes=wanted.classes) != wanted:
         differing = [
             f"{name} {getattr(shape, name)} instead of {getattr(wanted, name)}"
