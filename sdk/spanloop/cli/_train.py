@@ -176,7 +176,7 @@ def with_options(parameters: TrainingParameters, options: Sequence[str]) -> Trai
     """Return parameters with those of `--option` joined to them.
 
     Raises:
-        ConfigurationError: One is no `NAME=VALUE`, is there twice, or is no number where it must be.
+        ConfigurationError: One is no `NAME=VALUE`, comes twice, or is no number where it must be.
     """
     types = {one.name: str(one.type) for one in fields(TrainingParameters)}
     found: dict[str, Any] = {}
