@@ -195,8 +195,8 @@ def tar() -> bytes:
     ("head", "name", "expected"),
     [
         (tar(), "a.tar", TaskFormat.BRAT),
-        (gzip.compress(tar()), "", TaskFormat.BRAT),
-        (gzip.compress(b'{"text": "x"}'), "a.jsonl.gz", None),
+        (gzip.compress(tar(), mtime=0), "", TaskFormat.BRAT),
+        (gzip.compress(b'{"text": "x"}', mtime=0), "a.jsonl.gz", None),
         (zlib.compress(b"\x87\xa7version\xa30.1\xa5attrs\x90"), "", TaskFormat.SPACY_DOCBIN),
         (zlib.compress(b"something else"), "a.spacy", None),
         (b"\x89PNG\r\n\x1a\n\0\0", "a.png", None),
@@ -312,7 +312,7 @@ def test_texts(text: str, name: str, expected: TaskFormat | None) -> None:
     [
         (b"x", "a.ann", "pack the folder"),
         (b"x", "README.md", "page about the data"),
-        (gzip.compress(b"x"), "a.gz", "unpack it first"),
+        (gzip.compress(b"x", mtime=0), "a.gz", "unpack it first"),
         (b"PK\x03\x04", "a.zip", "ZIP"),
         (b"\xff\0", "", "UTF-8"),
         (b"", "a.txt", "is empty"),
