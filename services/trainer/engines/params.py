@@ -150,8 +150,9 @@ LIMITS: dict[str, tuple[float, float]] = {
 
 DEFAULTS: Mapping[str, LadderParams] = {
     "ner": LadderParams(),
-    # One answer per text or span is far less to learn from than one per word.
-    "classification": LadderParams(context=1, tap_dropout=0.5, min_steps=1500),
+    # One answer per text or span is far less to learn from than one per word. A dev split of a few
+    # texts would end a classification's run long before its best: it goes to its end.
+    "classification": LadderParams(context=1, tap_dropout=0.5, min_steps=1500, patience=200),
     "assertion": LadderParams(tap_dropout=0.5, min_steps=1500),
 }
 """The defaults by model type; why is told in docs/adr/0017-pooled-heads.md."""
