@@ -1,7 +1,7 @@
 """Learning curves of the strategies of SuggestTasks against annotating at random.
 
     python -m benchmarks.active_learning [--sets wnut17 snips] [--strategies margin diversity …]
-                                         [--rounds 6] [--step 50] [--pool 1500] [--seeds 0]
+                                         [--rounds 6] [--step 50] [--pool 1000] [--seeds 0]
                                          [--data FOLDER] [--plot FILE.svg]
 
 Each curve begins with the same 50 texts of the pool. In each round a model is trained on what is
@@ -156,7 +156,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=6, help="trainings per curve")
     parser.add_argument("--start", type=int, default=50, help="texts at first")
     parser.add_argument("--step", type=int, default=50, help="texts per round")
-    parser.add_argument("--pool", type=int, default=1_500, help="texts to choose from")
+    parser.add_argument("--pool", type=int, default=1_000, help="texts to choose from")
     parser.add_argument("--width", type=int, default=16, help="width of the adapters")
     parser.add_argument("--min-steps", type=int, default=100, help="steps of a training, at least")
     parser.add_argument("--batch-words", type=int, default=80, help="words of a training step")
