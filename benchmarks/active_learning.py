@@ -160,7 +160,7 @@ def main() -> int:
     parser.add_argument("--width", type=int, default=16, help="width of the adapters")
     parser.add_argument("--min-steps", type=int, default=100, help="steps of a training, at least")
     parser.add_argument("--batch-words", type=int, default=80, help="words of a training step")
-    parser.add_argument("--threads", type=int, default=0, help="0: all cores")
+    parser.add_argument("--threads", type=int, default=1, help="0: all cores; steps are small")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the public sets")
     parser.add_argument("--plot", type=Path, help="SVG to write")
