@@ -18,7 +18,7 @@ of `adapters` training alone. The last line is one JSON object: `ours_label_s`, 
 `cpu_…` figures are the same by processor seconds, which hold on a machine that is busy otherwise;
 `epoch_ratio` compares single passes, whatever their number.
 
-On two free cores the whole takes two to three hours, nearly all of it `adapters`; shorter:
+The whole takes hours on two cores, nearly all of it `adapters`; shorter:
 `--adapter-labels 2`, `--epochs 3` (of both), `--without adapters`, `--limit 500` texts.
 """
 
