@@ -152,7 +152,10 @@ def job_of(stored: Stored) -> TrainingJob:
 
 
 def _parameters_value(parameters: Parameters) -> Document:
-    return {**asdict(parameters), "engine_options": list(parameters.engine_options.items())}
+    return {
+        **asdict(parameters),
+        "engine_options": [list(option) for option in parameters.engine_options.items()],
+    }
 
 
 def _parameters(value: Document) -> Parameters:

@@ -88,7 +88,7 @@ def test_an_exported_trunk_trains(tmp_path: Path, bert: tuple[Path, TrunkArtifac
             trunk_folder=tmp_path / "trunk",
             work_dir=tmp_path / "work",
             cache_dir=tmp_path / "cache",
-            params=LadderParams(width=8, epochs=6, max_length=64, stride=16, learning_rate=0.01),
+            params=LadderParams(width=8, epochs=30, max_length=64, stride=16, learning_rate=0.01),
             threads=1,
         ),
         lambda _: None,
