@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.common.modeling.evaluation import Score, Span, evaluate
+from services.common.modeling.evaluation import Score, Span, evaluate, micro_score
 from services.trainer.engines.interface import Example
 
 
@@ -67,12 +67,7 @@ def label_scores(
 
 def micro(scores: Mapping[str, Score], labels: Iterable[str]) -> float:
     """Return the F1 of these labels' spans counted together."""
-    chosen = [scores[label] for label in labels]
-    return Score(
-        correct=sum(score.correct for score in chosen),
-        predicted=sum(score.predicted for score in chosen),
-        support=sum(score.support for score in chosen),
-    ).f1
+    return micro_score(scores[label] for label in labels).f1
 
 
 def run_child(command: Sequence[str | Path], threads: int, log: Path) -> Cost:

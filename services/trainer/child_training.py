@@ -109,9 +109,10 @@ def train(spec: JobSpec, send: Send, should_stop: Callable[[], bool]) -> bool:
         send("warning", message=note)
     for stage, seconds in result.timings.items():
         send("timing", part=_PARTS.get(stage, "training"), seconds=float(seconds))
-    baseline = measure_served(spec, list(folder.read_examples()), request.providers, _split)
-    if baseline is not None:
-        folder.write_baseline(baseline)
+    if spec.served is not None:
+        folder.write_baseline(
+            measure_served(spec, spec.served, folder.read_examples(), request.providers, _split)
+        )
     parameters = chosen.to_text(engine.name, spec.model_type, manifest.digest)
     _write_result(folder, request, result, parameters)
     return True

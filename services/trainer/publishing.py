@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from services.common.errors import InvalidArgumentError, Reason
+from services.common.idempotency import MAX_REQUEST_ID
 from services.common.modeling.manifest import AdapterManifest
 from services.trainer.domain import FailureReason, JobFailedError, TrainingJob
 from services.trainer.held_job import HeldJob
@@ -14,8 +15,6 @@ from services.trainer.job_files import AdapterFiles, JobResult
 from services.trainer.ports import NewVersion, RegisteredVersion, RegistryPeer
 from services.trainer.retrying import PeerCalls
 from services.trainer.trunks import TrunkStore
-
-_MAX_REQUEST_ID = 100
 
 
 class CancelledBeforeCommitError(Exception):
@@ -113,7 +112,7 @@ class Publisher:
             parameters=result.parameters,
             # The name where it fits; the id is unique too.
             replace_newest=job.replace_newest,
-            request_id=job.name if len(job.name) <= _MAX_REQUEST_ID else job.id,
+            request_id=job.name if len(job.name) <= MAX_REQUEST_ID else job.id,
         )
 
         async def create_or_find() -> RegisteredVersion:

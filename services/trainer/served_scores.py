@@ -6,7 +6,7 @@ same code. The served version may read another trunk than the job's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -30,19 +30,21 @@ Summarise = Callable[[str, Evaluation, int], SplitEvaluation]
 
 
 def measure_served(
-    spec: JobSpec, examples: Sequence[Example], providers: Sequence[str], summarise: Summarise
-) -> Baseline | None:
-    """Return what the served version scores, or None when nothing is served.
+    spec: JobSpec,
+    served: ServedModel,
+    examples: Iterable[Example],
+    providers: Sequence[str],
+    summarise: Summarise,
+) -> Baseline:
+    """Return what the served version scores, or why it cannot be measured.
 
     Args:
         spec: The job.
+        served: The served version.
         examples: All its examples.
         providers: onnxruntime providers.
         summarise: Makes a split's evaluation of its name, scores and number of texts.
     """
-    served = spec.served
-    if served is None:
-        return None
     chosen = [example for example in examples if example.split == served.split]
     if not chosen:
         return Baseline(

@@ -30,36 +30,11 @@ from services.registry.feed import DeploymentFeed
 from services.registry.handlers.deployments import Deployments
 from services.registry.handlers.versions import Versions
 from services.registry.repository import COLLECTIONS, ArtifactDocuments, VersionDocuments
+from tests.support.hooked_store import HookedStore
 
 ADAPTER = "sha256:" + "a" * 64
 DRAFT = VersionDraft(project="p", model_type=ModelType.NER, adapters={"A": ADAPTER})
 PASSED = ParityReport(max_abs_diff=0.0, texts=1, span_mismatches=0)
-
-Hook = Callable[[int], Awaitable[None]]
-
-
-class HookedStore:
-    """A store that calls a hook with 0, 1, 2, … before and after each of its calls, in turn."""
-
-    def __init__(self, store: DocumentStore, hook: Hook) -> None:
-        self._store = store
-        self._hook = hook
-        self.points = 0
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._store, name)
-
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            await self._point()
-            result = await method(*args, **kwargs)
-            await self._point()
-            return result
-
-        return call
-
-    async def _point(self) -> None:
-        self.points += 1
-        await self._hook(self.points - 1)
 
 
 class Registry:

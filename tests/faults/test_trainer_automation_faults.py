@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ from services.trainer.ports import (
     Snapshot,
 )
 from services.trainer.repository import JobRepository
+from tests.support.hooked_store import Hook, HookedStore
 
 SNAPSHOT = Snapshot(
     name="projects/p/snapshots/s",
@@ -59,31 +60,6 @@ SNAPSHOT = Snapshot(
     assertion_counts={"Absent": 50},
 )
 TEMPLATE = TrainingJob(project="", id="", snapshot="", trunk_source="", data=TrainingData())
-Hook = Callable[[int], Awaitable[None]]
-
-
-class HookedStore:
-    """A store that calls a hook with 0, 1, 2, … before and after each of its calls, in turn."""
-
-    def __init__(self, store: DocumentStore, hook: Hook) -> None:
-        self._store = store
-        self._hook = hook
-        self._points = 0
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._store, name)
-
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            await self._point()
-            result = await method(*args, **kwargs)
-            await self._point()
-            return result
-
-        return call
-
-    async def _point(self) -> None:
-        self._points += 1
-        await self._hook(self._points - 1)
 
 
 class Annotation:

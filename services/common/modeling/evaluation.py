@@ -75,6 +75,22 @@ class Evaluation:
         }
 
 
+def micro_score(scores: Iterable[Score]) -> Score:
+    """Return the score of all that these scores count, counted together."""
+    counted = list(scores)
+    return Score(
+        correct=sum(score.correct for score in counted),
+        predicted=sum(score.predicted for score in counted),
+        support=sum(score.support for score in counted),
+    )
+
+
+def macro_f1(scores: Iterable[Score]) -> float:
+    """Return the mean F1 of the scores that have gold spans; 0 if none has."""
+    supported = [score.f1 for score in scores if score.support]
+    return sum(supported) / len(supported) if supported else 0.0
+
+
 def evaluate(
     gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Span]], labels: Sequence[str]
 ) -> Evaluation:
@@ -99,13 +115,8 @@ def evaluate(
         label: Score(correct=correct, predicted=found, support=support)
         for label, (correct, found, support) in counts.items()
     }
-    supported = [score.f1 for score in scores.values() if score.support]
     return Evaluation(
         labels=scores,
-        micro=Score(
-            correct=sum(score.correct for score in scores.values()),
-            predicted=sum(score.predicted for score in scores.values()),
-            support=sum(score.support for score in scores.values()),
-        ),
-        macro_f1=sum(supported) / len(supported) if supported else 0.0,
+        micro=micro_score(scores.values()),
+        macro_f1=macro_f1(scores.values()),
     )

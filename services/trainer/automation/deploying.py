@@ -9,6 +9,7 @@ from services.common.errors import (
     Reason,
     SpanloopError,
 )
+from services.common.idempotency import MAX_REQUEST_ID
 from services.common.logs import get_logger
 from services.common.watch import Signal
 from services.trainer.automation.gate import judge
@@ -21,7 +22,6 @@ from services.trainer.repository import JobRepository
 
 _log = get_logger(__name__)
 
-_MAX_REQUEST_ID = 100
 _TRIES = 10
 _PAGE = 100
 
@@ -105,4 +105,4 @@ class Deployer:
 
 def _request_id(job: TrainingJob) -> str:
     name = f"deploy {job.name}"
-    return name if len(name) <= _MAX_REQUEST_ID else f"deploy {job.id}"
+    return name if len(name) <= MAX_REQUEST_ID else f"deploy {job.id}"

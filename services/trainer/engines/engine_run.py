@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,8 @@ from services.common.modeling.adapter import load_adapter
 from services.common.modeling.evaluation import Evaluation, evaluate
 from services.common.modeling.manifest import TrunkManifest
 from services.common.modeling.onnx.trunk import TrunkRunner
-from services.common.modeling.states import WordStateReader
+from services.common.modeling.states import PreparedText, WordStateReader
+from services.trainer.engines.activations import Activations, cached_activations
 from services.trainer.engines.dataset import Split, TextSplit
 from services.trainer.engines.export import export_adapter
 from services.trainer.engines.interface import (
@@ -83,6 +84,28 @@ class EngineRun:
         """Return what reads a trunk in the windows that were asked for."""
         params = self.request.params
         return WordStateReader(trunk, max_length=params.max_length, stride=params.stride)
+
+    def activations(
+        self,
+        reader: WordStateReader,
+        texts: Sequence[PreparedText],
+        on_progress: Callable[[float], None],
+    ) -> Activations:
+        """Return the states of texts, from the shared cache where it has them.
+
+        Raises:
+            Cancelled: When asked to stop.
+            NoRoomError: Neither the cache nor the job's folder can hold them.
+        """
+        return cached_activations(
+            reader,
+            texts,
+            self.request.cache_dir,
+            max_bytes=self.request.cache_bytes,
+            spill_dir=self.request.work_dir,
+            on_progress=on_progress,
+            should_stop=self.should_stop,
+        )
 
     def held_out(self, count: int) -> tuple[list[int], list[int]]:
         """Draw which of so many training texts stand in for a missing dev split.

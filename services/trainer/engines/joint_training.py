@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from services.common.modeling.evaluation import Score
+from services.common.modeling.evaluation import Score, micro_score
 from services.common.modeling.manifest import LadderArchitecture
 from services.trainer.engines.adamw import AdamW
 from services.trainer.engines.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -199,8 +199,7 @@ class JointTrainer:
         warmup = min((share + 1e-3) / _TRUNK_WARMUP, 1.0)
         falling = rate / self._params.learning_rate
         self._trunk_optimizer.step(self._settings.trunk_learning_rate * falling * warmup)
-        # Early steps must not stay in the average: its memory grows with the steps.
-        decay = min(self._params.ema, self._step / (self._step + 10.0))
+        decay = self._params.average_decay(self._step)
         with torch.no_grad():
             for name, average in self._average.items():
                 average.lerp_(self._weights[name], 1.0 - decay)
@@ -229,12 +228,7 @@ class JointTrainer:
         self._load(self._average)
         self._trunk.train(training=False)
         judged = self._exam.judge(self._ladder)
-        scores = judged.scores.values()
-        f1 = Score(
-            correct=sum(score.correct for score in scores),
-            predicted=sum(score.predicted for score in scores),
-            support=sum(score.support for score in scores),
-        ).f1
+        f1 = micro_score(judged.scores.values()).f1
         loss = float(np.mean([choice.loss for choice in judged.choices]))
         if (f1, -loss) > (self._best.f1, -self._best.loss):
             choices = list(judged.choices)

@@ -9,7 +9,6 @@ from dataclasses import replace
 from services.common.modeling.evaluation import Evaluation
 from services.common.modeling.onnx.trunk import TrunkRunner
 from services.common.modeling.states import WordStateReader
-from services.trainer.engines.activations import cached_activations
 from services.trainer.engines.alignment import AlignmentNotes
 from services.trainer.engines.dataset import Split, build_split
 from services.trainer.engines.engine_run import EngineRun
@@ -118,15 +117,7 @@ class _Run(EngineRun):
             def progress(share: float, name: str = name, before: int = before) -> None:
                 log.progress(Stage.ACTIVATIONS, (before + share * words[name]) / total)
 
-            activations = cached_activations(
-                reader,
-                texts,
-                request.cache_dir,
-                max_bytes=request.cache_bytes,
-                spill_dir=request.work_dir,
-                on_progress=progress,
-                should_stop=self.should_stop,
-            )
+            activations = self.activations(reader, texts, progress)
             before += words[name]
             cached = words[name] - activations.computed
             log.say(Stage.ACTIVATIONS, f"{name}: {words[name]} words, {cached} from the cache")

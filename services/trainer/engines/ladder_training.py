@@ -190,8 +190,7 @@ class LadderTrainer:
         return add_gradients(self._lesson, self._ladder, parts, dropout)
 
     def _update_average(self) -> None:
-        # Early steps must not stay in the average: its memory grows with the steps.
-        decay = min(self._params.ema, self._step / (self._step + 10.0))
+        decay = self._params.average_decay(self._step)
         pairs = zip(self._average.parameters(), self._ladder.parameters(), strict=True)
         with torch.no_grad():
             for average, parameter in pairs:

@@ -95,15 +95,20 @@ class LadderParams:
         """Return the step size when this share of the run, 0 to 1, is done."""
         return self.learning_rate * (1.0 - (1.0 - self.learning_rate_decay) * share)
 
+    def average_decay(self, step: int) -> float:
+        """Return how much of the averaged weights stays after a finished step, counted from 1."""
+        # Early steps must not stay in the average: its memory grows with the steps.
+        return min(self.ema, step / (step + 10.0))
+
     @classmethod
-    def from_document(cls, document: Mapping[str, Any], model_type: str = "ner") -> LadderParams:
-        """Read parameters from JSON; missing ones have the defaults of the model type.
+    def from_document(cls, document: Mapping[str, Any]) -> LadderParams:
+        """Read parameters from JSON; missing ones have their defaults.
 
         Raises:
             ParamsError: For unknown names, wrong types and values out of range.
         """
-        defaults = DEFAULTS[model_type].to_document()
-        values: dict[str, Any] = dict(defaults)
+        defaults = cls().to_document()
+        values: dict[str, Any] = {}
         for name, value in document.items():
             if name not in defaults:
                 raise ParamsError(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.common.modeling.choices import class_probabilities
-from services.common.modeling.evaluation import Score
+from services.common.modeling.evaluation import Score, macro_f1, micro_score
 from services.trainer.engines.selection import LabelChoice
 from services.trainer.engines.task import Judged
 
@@ -99,17 +99,12 @@ def judge_multiple(
 
 
 def _judged(scores: dict[str, Score], loss: float, thresholds: tuple[float, ...]) -> Judged:
-    micro = Score(
-        correct=sum(score.correct for score in scores.values()),
-        predicted=sum(score.predicted for score in scores.values()),
-        support=sum(score.support for score in scores.values()),
-    )
-    supported = [score.f1 for score in scores.values() if score.support]
+    micro = micro_score(scores.values())
     choice = LabelChoice(
         bias=0.0,
         score=micro,
         level=micro.f1,
-        tie=sum(supported) / len(supported) if supported else 0.0,
+        tie=macro_f1(scores.values()),
         loss=loss,
         thresholds=thresholds,
     )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from services.common.modeling.evaluation import Score
+from services.common.modeling.evaluation import Score, micro_score
 from services.common.modeling.heads import Decoding
 from services.trainer.engines.dataset import Rows, epoch_batches
 from services.trainer.engines.interface import Stage, TrainEvent
@@ -74,12 +74,7 @@ class EpochReport:
     @property
     def micro(self) -> Score:
         """All that was found on dev counted together."""
-        scores = self.scores.values()
-        return Score(
-            correct=sum(score.correct for score in scores),
-            predicted=sum(score.predicted for score in scores),
-            support=sum(score.support for score in scores),
-        )
+        return micro_score(self.scores.values())
 
     def to_event(self, progress: float) -> TrainEvent:
         """Return what is told of the epoch; `progress` is the finished share of the run."""

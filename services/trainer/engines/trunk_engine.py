@@ -11,7 +11,6 @@ import torch
 from services.common.modeling.manifest import LadderArchitecture, TrunkManifest
 from services.common.modeling.onnx.trunk import TrunkRunner
 from services.common.modeling.states import WordStateReader
-from services.trainer.engines.activations import cached_activations
 from services.trainer.engines.alignment import AlignmentNotes
 from services.trainer.engines.dataset import Split, TextSplit, build_split, build_text_split
 from services.trainer.engines.engine_run import EngineRun
@@ -238,15 +237,7 @@ class _Run(EngineRun):
             texts = reader.prepare([example.text for example in given])
             if not any(text.words for text in texts):
                 continue
-            activations = cached_activations(
-                reader,
-                texts,
-                self.request.cache_dir,
-                max_bytes=self.request.cache_bytes,
-                spill_dir=self.request.work_dir,
-                on_progress=lambda _: None,
-                should_stop=self.should_stop,
-            )
+            activations = self.activations(reader, texts, lambda _: None)
             notes = AlignmentNotes()
             splits[name] = build_split(given, texts, activations, self.task.tags, notes)
         return splits
