@@ -128,7 +128,8 @@ class Writer(LineWriter):
         instead = "_" if " " in self._separator else " "
         signs = "\r\n" + self._separator
         word = plain(self.omitted, token, signs, instead)
-        word = word if word.strip() else "_"
+        # As long as the word was, so that spans keep their extents.
+        word = word if word.strip() else "_" * max(len(word), 1)
         if word == DOCUMENT:
             word = plain(self.omitted, word, "-", "_")
         others = [plain(self.omitted, one, signs, "_") or "_" for one in (*middle, tag)]
