@@ -1,0 +1,1 @@
+"""Custom training scripts: kept by the trainer, run apart from it."""
