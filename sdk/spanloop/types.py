@@ -84,6 +84,7 @@ from spanloop._types.reports import (
     Workers,
     WorstExample,
 )
+from spanloop._types.scripts import ScriptLimits, TrainingScript
 from spanloop._types.suggestions import SuggestedTask, Suggestions, SuggestionStrategy
 from spanloop._types.team import (
     AccessToken,
@@ -199,6 +200,7 @@ __all__ = [
     "RunningJob",
     "ScoredChoice",
     "ScoredSpan",
+    "ScriptLimits",
     "Selection",
     "ServingState",
     "Snapshot",
@@ -237,6 +239,7 @@ __all__ = [
     "TrainingProgress",
     "TrainingReport",
     "TrainingResources",
+    "TrainingScript",
     "TrainingSettings",
     "TrainingSource",
     "TrainingTemplate",

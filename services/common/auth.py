@@ -27,7 +27,9 @@ class Access(Enum):
     PUBLIC = "public"
     """Anyone may call it."""
     AUTHENTICATED = "authenticated"
-    """The caller shows the service's bearer token."""
+    """The caller shows the service's bearer token, or a user's where the service knows users."""
+    SERVICES = "services"
+    """The caller shows the token that the services share, whether or not it acts for a user."""
 
 
 AccessRules: TypeAlias = Mapping[str, Access]

@@ -44,6 +44,10 @@ from services.trainer.resources.assembly import workforce
 from services.trainer.resources.describe_parameters import DescribeParameters
 from services.trainer.resources.handlers import ResourceHandlers
 from services.trainer.resources.machine import Probe, ProbeProcess
+from services.trainer.scripts.handlers import ScriptHandlers
+from services.trainer.scripts.peers import GrpcMembers
+from services.trainer.scripts.repository import SCRIPT_COLLECTIONS, ScriptRepository
+from services.trainer.scripts.servicer import grpc_service as script_service
 from services.trainer.servicer import FULL_NAME, TrainerServicer
 from services.trainer.trunks import TrunkStore
 from services.trainer.worker import WorkerPool
@@ -87,14 +91,16 @@ async def build(
     async with AsyncExitStack() as stack:
         identity = stack.enter_context(worker_identity(settings.service_dir, ids))
         store = await stack.enter_async_context(
-            opened(settings.database, (*COLLECTIONS, *AUTOMATION_COLLECTIONS))
+            opened(settings.database, (*COLLECTIONS, *AUTOMATION_COLLECTIONS, *SCRIPT_COLLECTIONS))
         )
+        # Connected to at the first call only.
+        channel = await stack.enter_async_context(open_peer(settings, settings.annotation_address))
+        members = GrpcMembers(channel)
         if annotation is None:
-            channel = open_peer(settings, settings.annotation_address)
-            annotation = GrpcAnnotation(await stack.enter_async_context(channel))
+            annotation = GrpcAnnotation(channel)
         if registry is None:
-            channel = open_peer(settings, settings.registry_address)
-            registry = GrpcRegistry(await stack.enter_async_context(channel))
+            peer = open_peer(settings, settings.registry_address)
+            registry = GrpcRegistry(await stack.enter_async_context(peer))
         signal = Signal()
         repository = JobRepository(store)
         log = JobLog(store, clock)
@@ -105,6 +111,7 @@ async def build(
             max_attempts=settings.max_attempts,
         )
         reports = ReportRepository(store)
+        scripts = ScriptRepository(store)
         trunks = TrunkStore(settings.trunks_dir, registry)
         parts = AttemptParts(
             queue=queue,
@@ -119,6 +126,7 @@ async def build(
                 trunks=trunks,
                 publisher=Publisher(registry, trunks, code_version=release()),
                 reports=reports,
+                scripts=scripts,
                 clock=clock,
             ),
         )
@@ -136,7 +144,7 @@ async def build(
             on_job=signal.notify,
         )
         stack.push_async_callback(force.beat.leave)
-        tidy = _Tidying(settings, repository)
+        tidy = _Tidying(settings, repository, scripts, clock)
         pool = WorkerPool(
             queue,
             parts,
@@ -154,6 +162,7 @@ async def build(
             registry,
             force.admission,
             engines,
+            scripts,
             default_trunk_source=settings.trunk_source,
         )
         automation = Automation(
@@ -204,8 +213,10 @@ async def build(
                     ),
                 ),
                 *automation.services(),
+                script_service(ScriptHandlers(scripts, members, clock, ids)),
             ],
             access=ACCESS,
+            users=members,
             background=[
                 BackgroundTask(
                     name="reconciler",
@@ -232,11 +243,19 @@ async def build(
 
 
 class _Tidying:
-    """Removes working directories that are no longer needed, whenever an attempt has ended."""
+    """Removes what is no longer needed, whenever an attempt has ended."""
 
-    def __init__(self, settings: TrainerSettings, repository: JobRepository) -> None:
+    def __init__(
+        self,
+        settings: TrainerSettings,
+        repository: JobRepository,
+        scripts: ScriptRepository,
+        clock: Clock,
+    ) -> None:
         self._settings = settings
         self._repository = repository
+        self._scripts = scripts
+        self._clock = clock
 
     async def __call__(self) -> None:
         settings = self._settings
@@ -245,6 +264,7 @@ class _Tidying:
         await asyncio.to_thread(
             tidy_jobs, settings.jobs_dir, states, kept_failed=settings.kept_failed_jobs
         )
+        await self._scripts.remove_deleted(self._clock.now())
 
 
 def _work_settings(settings: TrainerSettings, child_command: Sequence[str]) -> WorkSettings:

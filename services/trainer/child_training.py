@@ -97,6 +97,8 @@ def train(spec: JobSpec, send: Send, should_stop: Callable[[], bool]) -> bool:
         raise JobFailedError(FailureReason.INVALID_PARAMETERS, str(error)) from error
     except interface.NoTrainingDataError as error:
         raise JobFailedError(FailureReason.NO_TRAINING_DATA, str(error)) from error
+    except interface.ScriptFailedError as error:
+        raise JobFailedError(FailureReason.SCRIPT_FAILED, str(error)) from error
     except interface.NoRoomError as error:
         raise JobFailedError(FailureReason.INTERNAL, str(error)) from error
     except interface.EngineError as error:
@@ -192,6 +194,10 @@ def _request(
         params=chosen.params,
         options=chosen.options,
         initial=initial,
+        script=None
+        if spec.script is None
+        else interface.ScriptRun(path=Path(spec.script.path), limits=spec.script.limits),
+        fixed_trunk=spec.fixed_trunk,
         trunk_source=spec.trunk_source,
         lineage=spec.lineage,
         threads=spec.threads,

@@ -54,6 +54,7 @@ _REASONS = {
     FailureReason.CONTRADICTORY_ANNOTATIONS: (
         training_job_pb2.TRAINING_FAILURE_REASON_CONTRADICTORY_ANNOTATIONS
     ),
+    FailureReason.SCRIPT_FAILED: training_job_pb2.TRAINING_FAILURE_REASON_SCRIPT_FAILED,
     FailureReason.RESOURCES_INSUFFICIENT: (
         training_job_pb2.TRAINING_FAILURE_REASON_RESOURCES_INSUFFICIENT
     ),
@@ -140,6 +141,7 @@ def job_in(message: training_job_pb2.TrainingJob) -> TrainingJob:
             memory_bytes=message.resources.memory_bytes,
         ),
         deploy=message.deploy,
+        script=message.script,
         data=data_in(message.data) if message.HasField("data") else None,
     )
 
@@ -252,6 +254,7 @@ def job_out(job: TrainingJob) -> training_job_pb2.TrainingJob:
         group=job.group,
         deploy=job.deploy,
         example_counts=job.example_counts,
+        script=job.script,
         create_time=to_timestamp(job.create_time),
     )
     if job.data is not None:

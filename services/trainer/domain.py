@@ -25,6 +25,7 @@ class FailureReason(StrEnum):
     INTERNAL = "INTERNAL"
     TOO_FEW_COMPLETIONS = "TOO_FEW_COMPLETIONS"
     CONTRADICTORY_ANNOTATIONS = "CONTRADICTORY_ANNOTATIONS"
+    SCRIPT_FAILED = "SCRIPT_FAILED"
     RESOURCES_INSUFFICIENT = "RESOURCES_INSUFFICIENT"
 
 
@@ -247,6 +248,7 @@ class TrainingJob:
     """The version takes the place of the newest one: the project's setting at creation, so that
     a later change of it concerns later jobs only."""
     example_counts: Mapping[str, int] = field(default_factory=dict)
+    script: str = ""
     state: JobState = JobState.WAITING
     attempt: int = 0
     cancel_requested: bool = False

@@ -106,3 +106,9 @@ def _check_versions(job: TrainingJob, engine: EngineInfo, field: str) -> None:
             f"must be absent for the engine {engine.name!r}, which cannot start from another "
             "version's weights.",
         )
+    if engine.needs_script and not job.script:
+        raise invalid_field(
+            f"{field}.script", f"must name a training script for the engine {engine.name!r}."
+        )
+    if job.script and not engine.needs_script:
+        raise invalid_field(f"{field}.script", f"must be empty for the engine {engine.name!r}.")

@@ -25,6 +25,7 @@ from services.trainer.documents import (
 from services.trainer.domain import Baseline, SplitEvaluation
 from services.trainer.reports.documents import report_of, report_value
 from services.trainer.reports.model import TrainingReport
+from services.trainer.scripts.model import ScriptLimits
 
 
 class JobFilesError(ValueError):
@@ -77,6 +78,14 @@ class ServedModel:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ScriptFile:
+    """A training script on disk, and what it may use."""
+
+    path: str
+    limits: ScriptLimits
+
+
+@dataclass(frozen=True, kw_only=True)
 class JobSpec:
     """What a child is to do.
 
@@ -98,6 +107,9 @@ class JobSpec:
         parameters: Those that were given; the engine's defaults hold for the rest.
         engine_options: The engine's own that were given, as the caller wrote them.
         initial_adapters: Where the training of their labels starts.
+        script: What the engine `script` runs.
+        fixed_trunk: Whether the result joins adapters that read `trunk_folder`, so that it cannot
+            bring a trunk of its own.
         served: What the result is compared with before it is deployed; None: nothing.
         lineage: Goes into the adapters' manifests.
         threads: Threads to compute with; 0: all cores.
@@ -120,6 +132,8 @@ class JobSpec:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     engine_options: Mapping[str, str] = field(default_factory=dict)
     initial_adapters: tuple[AdapterFiles, ...] = ()
+    script: ScriptFile | None = None
+    fixed_trunk: bool = False
     served: ServedModel | None = None
     lineage: Mapping[str, Any] = field(default_factory=dict)
     threads: int = 0
@@ -170,6 +184,7 @@ class JobFolder:
         self.run_path = path / "run"
         self.adapters_path = path / "adapters"
         self.fetched_path = path / "fetched"
+        self.script_path = path / "script.py"
         self.baseline_path = path / "baseline.json"
 
     def create(self) -> None:
@@ -275,6 +290,7 @@ def read_spec(path: Path) -> JobSpec:
                 **document,
                 "labels": tuple(document["labels"]),
                 "initial_adapters": _adapters(document["initial_adapters"]),
+                "script": _script(document["script"]),
                 "served": _served(document["served"]),
             }
         )
@@ -284,6 +300,12 @@ def read_spec(path: Path) -> JobSpec:
 
 def _adapters(entries: Iterable[Mapping[str, str]]) -> tuple[AdapterFiles, ...]:
     return tuple(AdapterFiles(**entry) for entry in entries)
+
+
+def _script(entry: Mapping[str, Any] | None) -> ScriptFile | None:
+    if entry is None:
+        return None
+    return ScriptFile(path=entry["path"], limits=ScriptLimits(**entry["limits"]))
 
 
 def _served(entry: Mapping[str, Any] | None) -> ServedModel | None:

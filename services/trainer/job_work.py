@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.common.clock import Clock
+from services.common.errors import NotFoundError
 from services.common.logs import get_logger
+from services.common.names import parse_name
 from services.trainer.child_memory import watch_memory
 from services.trainer.child_process import ChildProcess
 from services.trainer.data_checks import check_examples, split_counts
@@ -28,6 +30,8 @@ from services.trainer.job_files import (
     JobFolder,
     JobResult,
     JobSpec,
+    ScriptFile,
+    write_whole,
 )
 from services.trainer.job_log import LogWriter
 from services.trainer.job_state import JobEvent, JobState
@@ -48,6 +52,8 @@ from services.trainer.publishing import Publisher
 from services.trainer.reports.repository import ReportRepository
 from services.trainer.resources.slots import Grant
 from services.trainer.retrying import PeerCalls
+from services.trainer.scripts.handlers import SCRIPT
+from services.trainer.scripts.repository import ScriptRepository
 from services.trainer.trunks import TrunkStore
 
 _log = get_logger(__name__)
@@ -77,6 +83,7 @@ class WorkParts:
     trunks: TrunkStore
     publisher: Publisher
     reports: ReportRepository
+    scripts: ScriptRepository
     clock: Clock
 
 
@@ -190,6 +197,8 @@ class JobWork:
             control=job.control,
             multiple=trainable.multiple,
             initial_adapters=await self._fetching.initial(job, trainable.labels),
+            script=await self._script(job),
+            fixed_trunk=bool(job.based_on),
             served=await self._fetching.served(job, examples),
             engine=job.engine,
             parameters=given_parameters(job.parameters),
@@ -202,6 +211,24 @@ class JobWork:
         )
         settings.trunks_dir.mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(self._folder.write_spec, spec)
+
+    async def _script(self, job: TrainingJob) -> ScriptFile | None:
+        """Write the job's training script; None: its engine runs none."""
+        if not job.script:
+            return None
+        found = parse_name(SCRIPT, job.script, "script")
+        try:
+            script, content = await self._parts.scripts.get(
+                found["project"], found["script"], deleted_too=True
+            )
+        except NotFoundError as error:
+            raise JobFailedError(
+                FailureReason.SCRIPT_FAILED, f"{job.script} was deleted before the job ran."
+            ) from error
+        path = self._folder.script_path
+        await asyncio.to_thread(write_whole, path, content.encode())
+        self._writer.add("info", f"Training script {script.name}, {script.digest}.")
+        return ScriptFile(path=str(path), limits=script.limits)
 
     async def _fetch_examples(self, snapshot: Snapshot) -> Sequence[Example]:
         """Store the examples and return them."""

@@ -26,6 +26,8 @@ from services.trainer.ports import (
     Snapshot,
 )
 from services.trainer.resources.admission import Admission
+from services.trainer.scripts.handlers import SCRIPT
+from services.trainer.scripts.repository import ScriptRepository
 from services.trainer.validation import (
     check_labels,
     check_parameters,
@@ -74,6 +76,7 @@ class Planner:
         registry: RegistryPeer,
         admission: Admission,
         engines: EngineCatalog,
+        scripts: ScriptRepository,
         *,
         default_trunk_source: str,
     ) -> None:
@@ -82,6 +85,7 @@ class Planner:
         self._registry = registry
         self._admission = admission
         self._engines = engines
+        self._scripts = scripts
         self._default_trunk_source = default_trunk_source
 
     def check(self, wanted: TrainingJob, field: str = "training_job") -> None:
@@ -143,6 +147,8 @@ class Planner:
             FailedPreconditionError: RESOURCES_INSUFFICIENT: no worker is large enough.
         """
         check_model_type(wanted, self._engines, field)
+        if wanted.script:
+            await self._check_script(project, wanted.script, f"{field}.script")
         job = replace(
             wanted,
             project=project,
@@ -152,6 +158,15 @@ class Planner:
         )
         job = await self._typed(job, snapshot, field)
         return replace(job, trunk_source=await self._trunk_source(project, job, field))
+
+    async def _check_script(self, project: str, name: str, field: str) -> None:
+        found = parse_name(SCRIPT, name, field)
+        if found["project"] != project:
+            raise invalid_field(field, "must be a training script of the same project.")
+        try:
+            await self._scripts.get(project, found["script"])
+        except NotFoundError:
+            raise invalid_field(field, f"{name} does not exist.") from None
 
     async def _typed(self, job: TrainingJob, snapshot: Snapshot, field: str) -> TrainingJob:
         """Return the job with what its type needs: control, and warnings by name."""

@@ -27,6 +27,8 @@ from spanloop.trainer.v1 import (
     training_group_service_pb2_grpc,
     training_report_service_pb2,
     training_report_service_pb2_grpc,
+    training_script_service_pb2,
+    training_script_service_pb2_grpc,
     training_settings_service_pb2,
     training_settings_service_pb2_grpc,
 )
@@ -44,6 +46,7 @@ _FILES = {
     ),
     "TrainingReportService": (training_report_service_pb2, training_report_service_pb2_grpc),
     "ResourceService": (resource_service_pb2, resource_service_pb2_grpc),
+    "TrainingScriptService": (training_script_service_pb2, training_script_service_pb2_grpc),
     "RegistryService": (registry_service_pb2, registry_service_pb2_grpc),
     "InferenceService": (inference_service_pb2, inference_service_pb2_grpc),
 }

@@ -25,6 +25,7 @@ from spanloop.trainer.v1 import (
     trainer_service_pb2,
     training_group_service_pb2,
     training_report_service_pb2,
+    training_script_service_pb2,
     training_settings_service_pb2,
 )
 
@@ -43,6 +44,7 @@ CONTRACTS: dict[str, tuple[ModuleType, ...]] = {
         trainer_service_pb2,
         training_group_service_pb2,
         training_report_service_pb2,
+        training_script_service_pb2,
         training_settings_service_pb2,
     ),
     "registry": (registry_service_pb2,),
@@ -67,4 +69,11 @@ def test_every_method_has_a_rule_and_no_rule_is_unknown(name: str) -> None:
     assert expected
     assert set(rules) == expected
     # Nothing but health is public; whoever opens a method says so here.
-    assert {method for method, rule in rules.items() if rule is not Access.AUTHENTICATED} == set()
+    assert Access.PUBLIC not in rules.values()
+
+
+def test_users_tokens_open_nothing_of_the_trainer_but_scripts() -> None:
+    from services.trainer.access import ACCESS
+
+    opened = {method for method, access in ACCESS.items() if access is not Access.SERVICES}
+    assert opened == methods((training_script_service_pb2,))

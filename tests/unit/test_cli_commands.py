@@ -24,8 +24,9 @@ from spanloop.registry.v1 import deployment_pb2, model_version_pb2
 from spanloop.registry.v1 import registry_service_pb2 as registry_pb
 from spanloop.trainer.v1 import resource_service_pb2 as resource_pb
 from spanloop.trainer.v1 import trainer_service_pb2 as trainer_pb
-from spanloop.trainer.v1 import training_job_pb2, training_report_pb2
+from spanloop.trainer.v1 import training_job_pb2, training_report_pb2, training_script_pb2
 from spanloop.trainer.v1 import training_report_service_pb2 as report_pb
+from spanloop.trainer.v1 import training_script_service_pb2 as script_pb
 from spanloop.types import Split
 from tests.support.fake_services import TOKEN, Fake, fake_services, refuse
 
@@ -419,6 +420,46 @@ def test_engines_and_their_options(fake: Fake) -> None:
         told = run("train", "p", "--snapshot", "s", "--epochs", "2", "--option", wrong)
         assert told.exit_code == 1
         assert "--option" in told.stderr
+
+
+def test_training_scripts(fake: Fake, tmp_path: Path) -> None:
+    kept = training_script_pb2.TrainingScript(
+        name="projects/p/trainingScripts/s",
+        display_name="probe.py",
+        digest="sha256:abc",
+        content=b"print(1)\n",
+        limits={"wall_seconds": 60, "memory_bytes": 2 * 1024**3},
+    )
+    fake.answers["CreateTrainingScript"] = lambda _, __: script_pb.CreateTrainingScriptResponse(
+        training_script=kept
+    )
+    fake.answers["GetTrainingScript"] = lambda _, __: script_pb.GetTrainingScriptResponse(
+        training_script=kept
+    )
+    fake.answers["ListTrainingScripts"] = lambda _, __: script_pb.ListTrainingScriptsResponse(
+        training_scripts=[kept]
+    )
+    fake.answers["DeleteTrainingScript"] = lambda _, __: script_pb.DeleteTrainingScriptResponse()
+    file = tmp_path / "probe.py"
+    file.write_bytes(kept.content)
+    limits = ("--seconds", "60", "--memory", "2")
+    assert run("scripts", "add", "p", str(file), *limits).stdout.strip() == kept.name
+    (request,) = fake.asked("CreateTrainingScript")
+    assert request.training_script.content == kept.content
+    assert request.training_script.display_name == "probe.py"
+    assert request.training_script.limits == kept.limits
+    told = run("scripts", "list", "p").stdout
+    for part in ("s", "probe.py", "60", "2.0", "abc"):
+        assert part in told
+    (one,) = json.loads(run("scripts", "list", "p", "--json").stdout)
+    assert one["digest"] == "sha256:abc"
+    assert run("scripts", "show", "p", "s").stdout == "print(1)\n"
+    assert run("scripts", "remove", "p", kept.name).exit_code == 0
+    asked = [request.name for request in fake.asked("GetTrainingScript")]
+    assert asked == [request.name for request in fake.asked("DeleteTrainingScript")] == [kept.name]
+    told = run("scripts", "add", "p", str(tmp_path / "none"))
+    assert told.exit_code == 1
+    assert "cannot be read" in told.stderr
 
 
 def test_models_deploy_and_rollback(fake: Fake) -> None:

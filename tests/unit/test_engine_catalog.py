@@ -158,6 +158,7 @@ def test_options_out_of_bounds_are_refused_by_name(option: str, text: str) -> No
         ({"engine": "lora", "base_model_version": "v"}, "base_model_version", "one trunk"),
         ({"engine": "full", "base_model_version": "v"}, "base_model_version", "one trunk"),
         ({"engine": "full", "transfer": Transfer(model_version="v")}, "transfer", "cannot start"),
+        ({"engine": "ladder", "script": "s"}, "script", "must be empty"),
         (
             {"parameters": Parameters(stride=40, max_length=64)},
             "parameters",

@@ -58,7 +58,7 @@ def test_public_names_are_pinned() -> None:
         "Unavailable",
         "Unimplemented",
     }
-    assert len(types.__all__) == len(set(types.__all__)) == 116
+    assert len(types.__all__) == len(set(types.__all__)) == 118
     assert all(hasattr(types, name) for name in types.__all__)
     assert (SDK / "py.typed").exists()
 
@@ -82,9 +82,11 @@ CALLS = [
     "create_task",
     "create_training_group",
     "create_training_job",
+    "create_training_script",
     "delete_completion",
     "delete_rule_set",
     "delete_task",
+    "delete_training_script",
     "deploy",
     "describe_engines",
     "diff_snapshots",
@@ -106,6 +108,7 @@ CALLS = [
     "get_training_group",
     "get_training_job",
     "get_training_report",
+    "get_training_script",
     "get_training_settings",
     "health",
     "import_file",
@@ -125,6 +128,7 @@ CALLS = [
     "list_snapshots",
     "list_tasks",
     "list_training_jobs",
+    "list_training_scripts",
     "predict",
     "preview_rules",
     "preview_selection",

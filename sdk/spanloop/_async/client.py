@@ -13,6 +13,7 @@ from spanloop._async.engines import EngineCalls
 from spanloop._async.inference import InferenceCalls
 from spanloop._async.registry import RegistryCalls
 from spanloop._async.reports import ReportCalls
+from spanloop._async.scripts import ScriptCalls
 from spanloop._async.selection import SelectionCalls
 from spanloop._async.suggestions import SuggestionCalls
 from spanloop._async.team import TeamCalls
@@ -33,6 +34,7 @@ class AsyncClient(
     AutomationCalls,
     ReportCalls,
     EngineCalls,
+    ScriptCalls,
     RegistryCalls,
     InferenceCalls,
 ):

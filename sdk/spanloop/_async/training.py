@@ -32,6 +32,7 @@ class TrainingCalls:
         parameters: types.TrainingParameters | None = None,
         trunk_source: str = "",
         engine: str = "",
+        script: str | Named = "",
         transfer: types.TransferLearning | None = None,
         deploy: bool = False,
         resources: types.TrainingResources | None = None,
@@ -51,6 +52,7 @@ class TrainingCalls:
             parameters: How to train; None leaves everything to the service.
             trunk_source: The trunk; empty: the service's default.
             engine: What trains; empty: `ladder`. See `describe_engines`.
+            script: For the engine `script`: the training script to run.
             transfer: Version whose weights training starts from.
             deploy: Serve the version when it is ready, if the project's gate lets it.
             resources: What it takes of a worker; None: the engine's default. With `gpu=1` it trains
@@ -74,6 +76,7 @@ class TrainingCalls:
                 parameters=convert.parameters_to(parameters),
                 trunk_source=trunk_source,
                 engine=engine,
+                script=child_name(parent, "trainingScripts", script) if script else "",
                 resources=convert.resources_to(resources),
             ),
             request_id=request_id or uuid4().hex,

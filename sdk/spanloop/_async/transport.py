@@ -37,6 +37,9 @@ from spanloop.trainer.v1.training_group_service_pb2_grpc import (
 from spanloop.trainer.v1.training_report_service_pb2_grpc import (
     TrainingReportServiceStub as ReportStub,
 )
+from spanloop.trainer.v1.training_script_service_pb2_grpc import (
+    TrainingScriptServiceStub as ScriptStub,
+)
 from spanloop.trainer.v1.training_settings_service_pb2_grpc import (
     TrainingSettingsServiceStub as SettingsStub,
 )
@@ -60,6 +63,9 @@ if TYPE_CHECKING:
     from spanloop.trainer.v1.training_report_service_pb2_grpc import (
         TrainingReportServiceAsyncStub,
     )
+    from spanloop.trainer.v1.training_script_service_pb2_grpc import (
+        TrainingScriptServiceAsyncStub,
+    )
     from spanloop.trainer.v1.training_settings_service_pb2_grpc import (
         TrainingSettingsServiceAsyncStub,
     )
@@ -67,7 +73,7 @@ if TYPE_CHECKING:
 
 _STUBS = (
     *("annotation", "labeling", "members", "history", "agreement", "rules", "suggestions"),
-    *("trainer", "groups", "settings", "reports", "resources", "registry", "inference"),
+    *("trainer", "groups", "settings", "reports", "resources", "scripts", "registry", "inference"),
 )
 
 
@@ -137,6 +143,7 @@ class AsyncTransport:
         self.settings: TrainingSettingsServiceAsyncStub
         self.reports: TrainingReportServiceAsyncStub
         self.resources: ResourceServiceAsyncStub
+        self.scripts: TrainingScriptServiceAsyncStub
         self.registry: RegistryServiceAsyncStub
         self.inference: InferenceServiceAsyncStub
 
@@ -167,6 +174,8 @@ class AsyncTransport:
                 self.reports = ReportStub(self.channel("trainer"))
             case "resources":
                 self.resources = ResourceStub(self.channel("trainer"))
+            case "scripts":
+                self.scripts = ScriptStub(self.channel("trainer"))
             case "registry":
                 self.registry = RegistryStub(self.channel(name))
             case "inference":

@@ -14,6 +14,7 @@ from spanloop._sync.engines import EngineCalls
 from spanloop._sync.inference import InferenceCalls
 from spanloop._sync.registry import RegistryCalls
 from spanloop._sync.reports import ReportCalls
+from spanloop._sync.scripts import ScriptCalls
 from spanloop._sync.selection import SelectionCalls
 from spanloop._sync.suggestions import SuggestionCalls
 from spanloop._sync.team import TeamCalls
@@ -33,6 +34,7 @@ class Client(
     AutomationCalls,
     ReportCalls,
     EngineCalls,
+    ScriptCalls,
     RegistryCalls,
     InferenceCalls,
 ):

@@ -36,6 +36,9 @@ from spanloop.trainer.v1.training_group_service_pb2_grpc import (
 from spanloop.trainer.v1.training_report_service_pb2_grpc import (
     TrainingReportServiceStub as ReportStub,
 )
+from spanloop.trainer.v1.training_script_service_pb2_grpc import (
+    TrainingScriptServiceStub as ScriptStub,
+)
 from spanloop.trainer.v1.training_settings_service_pb2_grpc import (
     TrainingSettingsServiceStub as SettingsStub,
 )
@@ -59,6 +62,9 @@ if TYPE_CHECKING:
     from spanloop.trainer.v1.training_report_service_pb2_grpc import (
         TrainingReportServiceStub,
     )
+    from spanloop.trainer.v1.training_script_service_pb2_grpc import (
+        TrainingScriptServiceStub,
+    )
     from spanloop.trainer.v1.training_settings_service_pb2_grpc import (
         TrainingSettingsServiceStub,
     )
@@ -66,7 +72,7 @@ if TYPE_CHECKING:
 
 _STUBS = (
     *("annotation", "labeling", "members", "history", "agreement", "rules", "suggestions"),
-    *("trainer", "groups", "settings", "reports", "resources", "registry", "inference"),
+    *("trainer", "groups", "settings", "reports", "resources", "scripts", "registry", "inference"),
 )
 
 
@@ -136,6 +142,7 @@ class Transport:
         self.settings: TrainingSettingsServiceStub
         self.reports: TrainingReportServiceStub
         self.resources: ResourceServiceStub
+        self.scripts: TrainingScriptServiceStub
         self.registry: RegistryServiceStub
         self.inference: InferenceServiceStub
 
@@ -166,6 +173,8 @@ class Transport:
                 self.reports = ReportStub(self.channel("trainer"))
             case "resources":
                 self.resources = ResourceStub(self.channel("trainer"))
+            case "scripts":
+                self.scripts = ScriptStub(self.channel("trainer"))
             case "registry":
                 self.registry = RegistryStub(self.channel(name))
             case "inference":

@@ -42,6 +42,7 @@ class TrainingFailureReason(Choice):
     INTERNAL = "internal"
     TOO_FEW_COMPLETIONS = "too_few_completions"
     CONTRADICTORY_ANNOTATIONS = "contradictory_annotations"
+    SCRIPT_FAILED = "script_failed"
     RESOURCES_INSUFFICIENT = "resources_insufficient"
 
 

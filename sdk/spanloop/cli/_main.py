@@ -31,6 +31,7 @@ from spanloop.cli import (
     _projects,
     _reports,
     _rules,
+    _scripts,
     _snapshots,
     _tasks,
     _team,
@@ -144,6 +145,7 @@ app.add_typer(_formats.app, name="formats")
 app.add_typer(_jobs.app, name="jobs")
 app.add_typer(_models.app, name="models")
 app.add_typer(_automation.app, name="settings")
+app.add_typer(_scripts.app, name="scripts")
 
 
 def main() -> None:

@@ -45,7 +45,7 @@ def err() -> Console:
 
 
 def to_json(value: object) -> Json:
-    """Return SDK values as JSON: dataclasses as objects, times as RFC 3339, durations as seconds.
+    """Return SDK values as JSON: objects, times as RFC 3339, durations as seconds, bytes as UTF-8.
 
     Raises:
         TypeError: A value has no JSON form.
@@ -55,6 +55,8 @@ def to_json(value: object) -> Json:
             return value
         case str():
             return str(value)
+        case bytes():
+            return value.decode("utf-8", "replace")
         case datetime():
             return value.isoformat().replace("+00:00", "Z")
         case timedelta():
@@ -95,6 +97,8 @@ def _cell(value: object) -> str:
             return "yes" if value else "no"
         case float():
             return f"{value:.3f}"
+        case bytes():
+            return value.decode("utf-8", "replace")
         case datetime():
             return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
         case _:

@@ -54,6 +54,7 @@ def train(
             "Repeatable.",
         ),
     ] = None,
+    script: Annotated[str, typer.Option(help="Training script to run, with --engine script.")] = "",
     engine: Annotated[str, typer.Option(help="What trains; default: ladder.")] = "",
     base: Annotated[
         str, typer.Option(help="Model version whose adapters are kept for other labels.")
@@ -105,7 +106,7 @@ def train(
     parameters = with_options(given, values(options))
     resources = TrainingResources(cpu=cpu, gpu=int(gpu))
     if every:
-        one_model = (snapshot, base, start, labels, control, watch)
+        one_model = (snapshot, base, start, labels, control, script, watch)
         if any(one_model) or model_type is not ModelType.UNSPECIFIED:
             raise ConfigurationError(
                 "--all trains everything: it goes with --splits, --trunk, --engine, --deploy and "
@@ -146,6 +147,7 @@ def train(
             parameters=parameters,
             trunk_source=trunk,
             engine=engine,
+            script=script,
             resources=resources,
         )
         note(f"Job {job.name}.")
@@ -176,7 +178,7 @@ def with_options(parameters: TrainingParameters, options: Sequence[str]) -> Trai
     """Return parameters with those of `--option` joined to them.
 
     Raises:
-        ConfigurationError: One is no `NAME=VALUE`, comes twice, or is no number where it must be.
+        ConfigurationError: One is no `NAME=VALUE`, is there twice, or is no number but must be.
     """
     types = {one.name: str(one.type) for one in fields(TrainingParameters)}
     found: dict[str, Any] = {}

@@ -41,6 +41,11 @@ class Authentication:
                     self._users,
                 )
                 call.caller = name or "token"
+            case Access.SERVICES:
+                call.user = await self._checker.user(
+                    call.metadata.get("authorization"), call.metadata.get(USER_KEY, ""), None
+                )
+                call.caller = name or "token"
             case None:
                 raise PermissionDeniedError(
                     Reason.ACCESS_DENIED,

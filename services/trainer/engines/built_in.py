@@ -135,4 +135,28 @@ FULL = EngineInfo(
     own_trunk=True,
 )
 
-BUILT_IN = (LADDER, LORA, FULL)
+SCRIPT = EngineInfo(
+    name="script",
+    description="Your own program, in a process apart: what it makes are adapters of the serving "
+    "trunk, or of a trunk that it brings. See docs/training-scripts.md.",
+    model_types=_ALL,
+    entry="services.trainer.engines.script_engine:train",
+    options=(
+        EngineOption(
+            name="activations",
+            kind=Kind.BOOLEAN,
+            default=True,
+            description="Whether the script is given what the trunk says about each word.",
+        ),
+        EngineOption(
+            name="script_options",
+            kind=Kind.STRING,
+            default="",
+            description="Whatever the script wants to be told.",
+        ),
+    ),
+    resources=EngineResources(cpu=2, memory_bytes=4 * _GIB),
+    needs_script=True,
+)
+
+BUILT_IN = (LADDER, LORA, FULL, SCRIPT)

@@ -117,6 +117,7 @@ class EngineInfo:
         resources: What a job takes of a worker by default.
         transfer: Whether it starts from another version's weights.
         own_trunk: Whether it changes the trunk, so that its adapters fit no others' version.
+        needs_script: Whether a job must name a training script.
     """
 
     name: str
@@ -128,6 +129,7 @@ class EngineInfo:
     resources: EngineResources = field(default_factory=EngineResources)
     transfer: bool = False
     own_trunk: bool = False
+    needs_script: bool = False
 
     def load(self) -> Train:
         """Import the engine and return its `train`; for child processes.

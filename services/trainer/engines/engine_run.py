@@ -15,12 +15,14 @@ from services.common.modeling.manifest import TrunkManifest
 from services.common.modeling.onnx.trunk import TrunkRunner
 from services.common.modeling.states import PreparedText, WordStateReader
 from services.trainer.engines.activations import Activations, cached_activations
-from services.trainer.engines.dataset import Split, TextSplit
+from services.trainer.engines.alignment import AlignmentNotes
+from services.trainer.engines.dataset import Split, TextSplit, build_split
 from services.trainer.engines.export import export_adapter
 from services.trainer.engines.interface import (
     AdapterArtifact,
     Cancelled,
     Example,
+    NoTrainingDataError,
     OnEvent,
     ParityReport,
     ShouldStop,
@@ -106,6 +108,54 @@ class EngineRun:
             on_progress=on_progress,
             should_stop=self.should_stop,
         )
+
+    def cached_splits(self, reader: WordStateReader) -> dict[str, Split]:
+        """Return the splits that have words, with what a frozen trunk says about them.
+
+        Raises:
+            NoTrainingDataError: The training split has none.
+            Cancelled: When asked to stop.
+        """
+        request, log = self.request, self.log
+        given = {"train": request.train, "dev": request.dev, "test": request.test}
+        prepared = {
+            name: reader.prepare([example.text for example in examples])
+            for name, examples in given.items()
+            if examples
+        }
+        words = {name: sum(len(t.words) for t in texts) for name, texts in prepared.items()}
+        if not words.get("train"):
+            raise NoTrainingDataError(self.task.nothing)
+        total, before = sum(words.values()), 0
+        splits = {}
+        for name, texts in prepared.items():
+            if not words[name]:
+                continue
+
+            def progress(share: float, name: str = name, before: int = before) -> None:
+                log.progress(Stage.ACTIVATIONS, (before + share * words[name]) / total)
+
+            activations = self.activations(reader, texts, progress)
+            before += words[name]
+            cached = words[name] - activations.computed
+            log.say(Stage.ACTIVATIONS, f"{name}: {words[name]} words, {cached} from the cache")
+            for remark in activations.remarks:
+                log.note(Stage.ACTIVATIONS, f"{name}: {remark}")
+            notes = AlignmentNotes()
+            splits[name] = build_split(given[name], texts, activations, self.task.tags, notes)
+            for sentence in (*notes.sentences(name), *self.task.notes(name, self.given[name])):
+                log.note(Stage.ACTIVATIONS, sentence)
+        return splits
+
+    def decider(self, splits: dict[str, Split]) -> tuple[Split, tuple[str, Split | None]]:
+        """Return what is trained on, and the split that decides, with its name."""
+        train_split = splits["train"]
+        if "dev" in splits:
+            return train_split, ("dev", splits["dev"])
+        learned, held = self.held_out(len(train_split.examples))
+        if not held:
+            return train_split, ("dev", None)
+        return train_split.subset(learned), ("held_out", train_split.subset(held))
 
     def held_out(self, count: int) -> tuple[list[int], list[int]]:
         """Draw which of so many training texts stand in for a missing dev split.

@@ -12,6 +12,7 @@ from services.common.modeling.evaluation import Evaluation
 from services.trainer.engines.description import OptionValue
 from services.trainer.engines.params import LadderParams
 from services.trainer.reports.model import LearningCurvePoint, ScoredText
+from services.trainer.scripts.model import ScriptLimits
 
 
 class Stage(StrEnum):
@@ -36,6 +37,10 @@ class NoRoomError(EngineError):
     """The disk has no room for what the run has to keep."""
 
 
+class ScriptFailedError(EngineError):
+    """A training script failed, exceeded a limit or broke its contract."""
+
+
 class Cancelled(Exception):  # noqa: N818 - the requested end of a run, not an error
     """`should_stop` answered true; the last checkpoint stays for a later resume."""
 
@@ -55,6 +60,14 @@ class Example:
     spans: Sequence[tuple[int, int, str]] = ()
     choices: Sequence[str] = ()
     assertions: Sequence[tuple[int, int, str]] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScriptRun:
+    """A training script on disk, and what it may use."""
+
+    path: Path
+    limits: ScriptLimits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +95,8 @@ class TrainRequest:
         options: The engine's own knobs, as `EngineInfo.option_values` gives them.
         initial: By label: an adapter of the same trunk whose weights are where its training
             starts; only for engines with `transfer`.
+        script: What the engine `script` runs.
+        fixed_trunk: Whether the adapters must read `trunk_folder`, because they join others.
         trunk_source: What `trunk_folder` was exported from, for engines that change the trunk.
         lineage: Goes into every adapter's manifest (snapshot name and hash, …); JSON, and only
             what follows from the inputs, since it is part of the adapter's identity.
@@ -103,6 +118,8 @@ class TrainRequest:
     params: LadderParams = field(default_factory=LadderParams)
     options: Mapping[str, OptionValue] = field(default_factory=dict)
     initial: Mapping[str, AdapterArtifact] = field(default_factory=dict)
+    script: ScriptRun | None = None
+    fixed_trunk: bool = False
     trunk_source: str = ""
     lineage: Mapping[str, Any] = field(default_factory=dict)
     threads: int = 0

@@ -9,11 +9,9 @@ from dataclasses import replace
 from services.common.modeling.evaluation import Evaluation
 from services.common.modeling.onnx.trunk import TrunkRunner
 from services.common.modeling.states import WordStateReader
-from services.trainer.engines.alignment import AlignmentNotes
-from services.trainer.engines.dataset import Split, build_split
+from services.trainer.engines.dataset import Split
 from services.trainer.engines.engine_run import EngineRun
 from services.trainer.engines.interface import (
-    NoTrainingDataError,
     OnEvent,
     ShouldStop,
     Stage,
@@ -70,8 +68,8 @@ class _Run(EngineRun):
             )
             reader = self.reader(trunk)
         with log.stage(Stage.ACTIVATIONS, "running the trunk over all splits"):
-            splits = self._splits(reader)
-        train_split, decider = self._decider(splits)
+            splits = self.cached_splits(reader)
+        train_split, decider = self.decider(splits)
         with log.stage(Stage.TRAINING, self.training_line(train_split)):
             trained = self._train(trunk, train_split, decider[1])
         with log.stage(Stage.EVALUATING, "evaluating on the serving path"):
@@ -96,48 +94,6 @@ class _Run(EngineRun):
             texts=self.texts,
             learning_curve=curve,
         )
-
-    def _splits(self, reader: WordStateReader) -> dict[str, Split]:
-        request, log = self.request, self.log
-        given = {"train": request.train, "dev": request.dev, "test": request.test}
-        prepared = {
-            name: reader.prepare([example.text for example in examples])
-            for name, examples in given.items()
-            if examples
-        }
-        words = {name: sum(len(t.words) for t in texts) for name, texts in prepared.items()}
-        if not words.get("train"):
-            raise NoTrainingDataError(self.task.nothing)
-        total, before = sum(words.values()), 0
-        splits = {}
-        for name, texts in prepared.items():
-            if not words[name]:
-                continue
-
-            def progress(share: float, name: str = name, before: int = before) -> None:
-                log.progress(Stage.ACTIVATIONS, (before + share * words[name]) / total)
-
-            activations = self.activations(reader, texts, progress)
-            before += words[name]
-            cached = words[name] - activations.computed
-            log.say(Stage.ACTIVATIONS, f"{name}: {words[name]} words, {cached} from the cache")
-            for remark in activations.remarks:
-                log.note(Stage.ACTIVATIONS, f"{name}: {remark}")
-            notes = AlignmentNotes()
-            splits[name] = build_split(given[name], texts, activations, self.task.tags, notes)
-            for sentence in (*notes.sentences(name), *self.task.notes(name, self.given[name])):
-                log.note(Stage.ACTIVATIONS, sentence)
-        return splits
-
-    def _decider(self, splits: dict[str, Split]) -> tuple[Split, tuple[str, Split | None]]:
-        """Return what is trained on, and the split that decides, with its name."""
-        train_split = splits["train"]
-        if "dev" in splits:
-            return train_split, ("dev", splits["dev"])
-        learned, held = self.held_out(len(train_split.examples))
-        if not held:
-            return train_split, ("dev", None)
-        return train_split.subset(learned), ("held_out", train_split.subset(held))
 
     def _train(
         self, trunk: TrunkRunner, train_split: Split, dev: Split | None, part: str = ""

@@ -37,6 +37,7 @@ class TrainingFailureReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TRAINING_FAILURE_REASON_INTERNAL: _ClassVar[TrainingFailureReason]
     TRAINING_FAILURE_REASON_TOO_FEW_COMPLETIONS: _ClassVar[TrainingFailureReason]
     TRAINING_FAILURE_REASON_CONTRADICTORY_ANNOTATIONS: _ClassVar[TrainingFailureReason]
+    TRAINING_FAILURE_REASON_SCRIPT_FAILED: _ClassVar[TrainingFailureReason]
     TRAINING_FAILURE_REASON_RESOURCES_INSUFFICIENT: _ClassVar[TrainingFailureReason]
 
 class TrainingSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
@@ -63,6 +64,7 @@ TRAINING_FAILURE_REASON_PEER_FAILED: TrainingFailureReason
 TRAINING_FAILURE_REASON_INTERNAL: TrainingFailureReason
 TRAINING_FAILURE_REASON_TOO_FEW_COMPLETIONS: TrainingFailureReason
 TRAINING_FAILURE_REASON_CONTRADICTORY_ANNOTATIONS: TrainingFailureReason
+TRAINING_FAILURE_REASON_SCRIPT_FAILED: TrainingFailureReason
 TRAINING_FAILURE_REASON_RESOURCES_INSUFFICIENT: TrainingFailureReason
 TRAINING_SOURCE_UNSPECIFIED: TrainingSource
 TRAINING_SOURCE_MANUAL: TrainingSource
@@ -207,7 +209,7 @@ class TrainingTimings(_message.Message):
     def __init__(self, trunk_seconds: _Optional[float] = ..., activation_seconds: _Optional[float] = ..., training_seconds: _Optional[float] = ..., evaluation_seconds: _Optional[float] = ..., registration_seconds: _Optional[float] = ...) -> None: ...
 
 class TrainingJob(_message.Message):
-    __slots__ = ("name", "snapshot", "model_type", "labels", "base_model_version", "parameters", "trunk_source", "state", "attempt", "cancel_requested", "progress", "epochs", "evaluation", "model_version", "failure", "warnings", "timings", "worker", "etag", "create_time", "start_time", "end_time", "engine", "control", "data", "transfer", "resources", "waiting_reason", "source", "group", "deploy", "deployment", "example_counts")
+    __slots__ = ("name", "snapshot", "model_type", "labels", "base_model_version", "parameters", "trunk_source", "state", "attempt", "cancel_requested", "progress", "epochs", "evaluation", "model_version", "failure", "warnings", "timings", "worker", "etag", "create_time", "start_time", "end_time", "engine", "control", "data", "transfer", "resources", "waiting_reason", "source", "group", "deploy", "deployment", "example_counts", "script")
     class ExampleCountsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -248,6 +250,7 @@ class TrainingJob(_message.Message):
     DEPLOY_FIELD_NUMBER: _ClassVar[int]
     DEPLOYMENT_FIELD_NUMBER: _ClassVar[int]
     EXAMPLE_COUNTS_FIELD_NUMBER: _ClassVar[int]
+    SCRIPT_FIELD_NUMBER: _ClassVar[int]
     name: str
     snapshot: str
     model_type: _evaluation_pb2.ModelType
@@ -281,7 +284,8 @@ class TrainingJob(_message.Message):
     deploy: bool
     deployment: DeploymentOutcome
     example_counts: _containers.ScalarMap[str, int]
-    def __init__(self, name: _Optional[str] = ..., snapshot: _Optional[str] = ..., model_type: _Optional[_Union[_evaluation_pb2.ModelType, str]] = ..., labels: _Optional[_Iterable[str]] = ..., base_model_version: _Optional[str] = ..., parameters: _Optional[_Union[TrainingParameters, _Mapping]] = ..., trunk_source: _Optional[str] = ..., state: _Optional[_Union[TrainingJobState, str]] = ..., attempt: _Optional[int] = ..., cancel_requested: _Optional[bool] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., epochs: _Optional[_Iterable[_Union[EpochMetrics, _Mapping]]] = ..., evaluation: _Optional[_Union[_evaluation_pb2.EvaluationReport, _Mapping]] = ..., model_version: _Optional[str] = ..., failure: _Optional[_Union[TrainingFailure, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ..., timings: _Optional[_Union[TrainingTimings, _Mapping]] = ..., worker: _Optional[str] = ..., etag: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., engine: _Optional[str] = ..., control: _Optional[str] = ..., data: _Optional[_Union[TrainingData, _Mapping]] = ..., transfer: _Optional[_Union[TransferLearning, _Mapping]] = ..., resources: _Optional[_Union[TrainingResources, _Mapping]] = ..., waiting_reason: _Optional[str] = ..., source: _Optional[_Union[TrainingSource, str]] = ..., group: _Optional[str] = ..., deploy: _Optional[bool] = ..., deployment: _Optional[_Union[DeploymentOutcome, _Mapping]] = ..., example_counts: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    script: str
+    def __init__(self, name: _Optional[str] = ..., snapshot: _Optional[str] = ..., model_type: _Optional[_Union[_evaluation_pb2.ModelType, str]] = ..., labels: _Optional[_Iterable[str]] = ..., base_model_version: _Optional[str] = ..., parameters: _Optional[_Union[TrainingParameters, _Mapping]] = ..., trunk_source: _Optional[str] = ..., state: _Optional[_Union[TrainingJobState, str]] = ..., attempt: _Optional[int] = ..., cancel_requested: _Optional[bool] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., epochs: _Optional[_Iterable[_Union[EpochMetrics, _Mapping]]] = ..., evaluation: _Optional[_Union[_evaluation_pb2.EvaluationReport, _Mapping]] = ..., model_version: _Optional[str] = ..., failure: _Optional[_Union[TrainingFailure, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ..., timings: _Optional[_Union[TrainingTimings, _Mapping]] = ..., worker: _Optional[str] = ..., etag: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., engine: _Optional[str] = ..., control: _Optional[str] = ..., data: _Optional[_Union[TrainingData, _Mapping]] = ..., transfer: _Optional[_Union[TransferLearning, _Mapping]] = ..., resources: _Optional[_Union[TrainingResources, _Mapping]] = ..., waiting_reason: _Optional[str] = ..., source: _Optional[_Union[TrainingSource, str]] = ..., group: _Optional[str] = ..., deploy: _Optional[bool] = ..., deployment: _Optional[_Union[DeploymentOutcome, _Mapping]] = ..., example_counts: _Optional[_Mapping[str, int]] = ..., script: _Optional[str] = ...) -> None: ...
 
 class TrainingGroup(_message.Message):
     __slots__ = ("name", "training_jobs", "create_time")
