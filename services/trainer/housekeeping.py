@@ -58,5 +58,6 @@ def _remove(path: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    except OSError as error:
-        _log.warning("not_removed", path=path.name, error=error.strerror)
+    except (OSError, RecursionError) as error:
+        # Scripts may leave folders deeper than can be walked.
+        _log.warning("not_removed", path=path.name, error=str(error))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from services.trainer.scripts import landlock
+from services.trainer.scripts import landlock, supervisor
 from services.trainer.scripts.model import ScriptLimits
 from services.trainer.scripts.sandbox import run_script, script_environment
 from services.trainer.scripts.supervisor import End, Outcome, folder_bytes
@@ -335,7 +335,31 @@ def test_what_cannot_be_started_is_told(tmp_path: Path) -> None:
 
 def test_a_folder_counts_with_all_below_it_but_not_what_links_point_at(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
-    (tmp_path / "a" / "b" / "c").write_bytes(bytes(100))
+    (tmp_path / "a" / "b" / "c").write_bytes(bytes(10_000))
     (tmp_path / "d").write_bytes(bytes(10))
     (tmp_path / "usr").symlink_to("/usr")
-    assert 110 <= folder_bytes(tmp_path, 10**9) < 200
+    # Two folders, a small file and a link are a block each.
+    assert folder_bytes(tmp_path, 10**9) == 10_000 + 4 * 512
+
+
+def test_files_cannot_be_hidden_deeper_than_a_path_can_name(ran: Callable[..., Ran]) -> None:
+    done = ran(
+        """
+        import os, time
+        for _ in range(3000):
+            os.mkdir("d")
+            os.chdir("d")
+        time.sleep(600)
+        """
+    )
+    assert done.outcome == Outcome(end=End.FOLDER)
+
+
+def test_a_number_that_another_process_got_is_spared(monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+        # It was below when the numbers were listed, and is not when the handles are there.
+        monkeypatch.setattr(supervisor, "_descendants", lambda: iter(()))
+        supervisor._kill([stranger.pid])
+        assert stranger.poll() is None
+        stranger.communicate(b"\n")
+    assert stranger.returncode == 0

@@ -19,7 +19,7 @@ from services.trainer.engines.task import Task
 CONTRACT = 1
 """Version of the contract with scripts: docs/training-scripts.md."""
 
-_SPLITS = ("train", "dev", "test")
+_SPLITS = ("train", "dev")
 
 
 def prepare_folder(folder: Path) -> None:

@@ -75,8 +75,8 @@ class _Run(EngineRun):
             train_split, (name, dev) = self.decider(splits)
             judged = {name: dev, "test": splits.get("test")}
             prepare_folder(folder)
-            given = {"train": train_split, "dev": dev, "test": splits.get("test")}
-            told = {key: split for key, split in given.items() if split is not None}
+            # Not test: what the result is judged by must not be learned from.
+            told = {"train": train_split} if dev is None else {"train": train_split, "dev": dev}
             write_dataset(folder, request, self.task, trunk.manifest, told)
             if request.options["activations"]:
                 write_arrays(folder, told)

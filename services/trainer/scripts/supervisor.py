@@ -17,8 +17,8 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -30,6 +30,8 @@ _LOOK_SECONDS = 0.2
 _KILL_SECONDS = 10.0
 _OPEN_FILES = 1024
 _NOT_STARTED = 126
+_BLOCK = 512
+_BATCH = 200
 
 
 class End(StrEnum):
@@ -113,7 +115,7 @@ def supervise(plan: Plan) -> Outcome:
     status: int | None = None
     while status is None and end is None:
         got = signal.sigtimedwait(waited, _LOOK_SECONDS)
-        status = _reap(pid)
+        status = _ended(pid)
         if got is not None and got.si_signo == signal.SIGTERM:
             end = End.STOPPED
         elif status is None and time.monotonic() > deadline:
@@ -126,22 +128,34 @@ def supervise(plan: Plan) -> Outcome:
         return Outcome(end=End.NOT_STARTED, message=refused)
     if end is not None:
         return Outcome(end=end)
-    code = os.waitstatus_to_exitcode(status or 0)
+    code = status or 0
     return (
         Outcome(end=End.EXITED, status=code) if code >= 0 else Outcome(end=End.KILLED, status=-code)
     )
 
 
 def folder_bytes(folder: Path, enough: int) -> int:
-    """Return the size of all files in a folder, or more than `enough` when that is known to be."""
+    """Return the size of all files in a folder, or more than `enough` when that is known to be.
+
+    Everything counts as a block at least: empty files and folders take room too. What cannot be
+    looked into, or lies deeper than a path can name, counts as too much: it could hide anything.
+    """
     total = 0
-    for home, _, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):
-                # Links count as themselves: what they point at is not the folder's.
-                total += os.lstat(Path(home, name)).st_size
-        if total > enough:
-            break
+    left = [str(folder)]
+    while left and total <= enough:
+        try:
+            with os.scandir(left.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        total += _BLOCK
+                        left.append(entry.path)
+                    else:
+                        # Links count as themselves: what they point at is not the folder's.
+                        total += max(entry.stat(follow_symlinks=False).st_size, _BLOCK)
+        except FileNotFoundError:
+            continue  # Gone since.
+        except OSError:
+            return enough + 1
     return total
 
 
@@ -180,17 +194,17 @@ def _limit(kind: int, limit: int) -> None:
     resource.setrlimit(kind, (bound, bound))
 
 
-def _reap(pid: int) -> int | None:
-    """Take up processes that ended; returns the status of `pid` once it is among them."""
-    while True:
-        try:
-            found, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return None
-        if not found:
-            return None
-        if found == pid:
-            return status
+def _ended(pid: int) -> int | None:
+    """Return how `pid` ended, a signal as a negative number; None: it runs.
+
+    Orphans that ended are taken up. `pid` itself is left, so that its number, which is also its
+    group's, is nobody else's before all have been killed.
+    """
+    while found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        if found.si_pid == pid:
+            return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+        os.waitpid(found.si_pid, 0)
+    return None
 
 
 def _kill_all(pid: int) -> None:
@@ -200,17 +214,32 @@ def _kill_all(pid: int) -> None:
     deadline = time.monotonic() + _KILL_SECONDS
     while time.monotonic() < deadline:
         below = list(_descendants())
-        # Stopped first: what forks faster than it is killed would never end.
-        for number in (signal.SIGSTOP, signal.SIGKILL):
-            for process in below:
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(process, number)
+        for start in range(0, len(below), _BATCH):
+            _kill(below[start : start + _BATCH])
         with suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
         if not below:
             return
         time.sleep(0.01)
+
+
+def _kill(processes: Iterable[int]) -> None:
+    """Kill these processes, those that still are below this one."""
+    with ExitStack() as stack:
+        handles: dict[int, int] = {}
+        for process in processes:
+            with suppress(OSError):
+                handles[process] = os.pidfd_open(process)
+                stack.callback(os.close, handles[process])
+        # A handle stays with its process when another one gets the number. What is below now and
+        # has a handle from before is what the handle is of, or that has ended.
+        still = handles.keys() & set(_descendants())
+        # Stopped first: what forks faster than it is killed would never end.
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for process in still:
+                with suppress(OSError):
+                    signal.pidfd_send_signal(handles[process], number)
 
 
 def _descendants() -> Iterator[int]:
