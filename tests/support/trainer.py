@@ -111,7 +111,7 @@ class TrainerClient:
         self, project: str, reached: Callable[[ActiveLearningState], bool]
     ) -> ActiveLearningState:
         """Wait for a condition of it."""
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(180):
             while not reached(state := await self.learning(project)):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         return state
@@ -138,12 +138,12 @@ class TrainerClient:
     async def watch(self, name: str, token: str = "") -> list[pb.WatchTrainingJobResponse]:
         """Read a stream to its end."""
         request = pb.WatchTrainingJobRequest(name=name, resume_token=token)
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(180):
             return [message async for message in self.stub.WatchTrainingJob(request)]
 
     async def until(self, name: str, reached: Callable[[TrainingJob], bool]) -> TrainingJob:
         """Wait for a condition."""
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(180):
             while not reached(job := await self.get(name)):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         return job
