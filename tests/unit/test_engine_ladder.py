@@ -29,6 +29,7 @@ from services.trainer.engines.interface import (
     TrainRequest,
     TrainResult,
 )
+from services.trainer.engines.ladder import Ladder
 from services.trainer.engines.ladder_engine import train
 from services.trainer.engines.params import LadderParams
 from services.trainer.reports.calibration import calibration
@@ -247,6 +248,55 @@ def test_a_stopped_run_resumes_to_the_same_result(
     assert next(event.epoch for event in events if event.epoch) == stops_in + 1
     assert result.adapters == trained[0].adapters
     assert result.evaluations == trained[0].evaluations
+
+
+def test_a_label_that_has_stopped_costs_nothing_more_and_changes_nothing(
+    trunk_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def elsewhere(example: Example) -> Example:
+        # What dev calls a place no text of train does: the label gets worse with every epoch.
+        word = example.text.index("pays")
+        kept = [span for span in example.spans if span[2] != "PLACE"]
+        return dataclasses.replace(example, spans=[*kept, (word, word + 4, "PLACE")])
+
+    rows: list[tuple[str, ...]] = []
+    learned = Ladder.forward
+
+    def forward(ladder: Ladder, *inputs: torch.Tensor) -> torch.Tensor:
+        if torch.is_grad_enabled():
+            rows.append(ladder.labels)
+        return learned(ladder, *inputs)
+
+    monkeypatch.setattr(Ladder, "forward", forward)
+    wanted = request(
+        trunk_folder,
+        tmp_path / "whole",
+        dev=[elsewhere(example) for example in examples(20, 2)],
+        params=dataclasses.replace(PARAMS, patience=2),
+    )
+    whole, events = run(wanted)
+    assert whole.best_epochs["PLACE"] < whole.best_epochs["PARTY"]
+    assert rows[0] == ("BOTH", "PARTY", "PLACE")
+    assert rows[-1] == ("BOTH", "PARTY")
+    # Of a label that has stopped its best is told.
+    told = [event.metrics["dev_f1/PLACE"] for event in events if event.epoch]
+    assert len(told) == PARAMS.epochs
+
+    alone, _ = run(
+        dataclasses.replace(wanted, labels=["BOTH"], work_dir=tmp_path / "alone" / "work")
+    )
+    assert alone.best_epochs["BOTH"] == whole.best_epochs["BOTH"]
+
+    # A run goes on with those that still learned.
+    stopping = dataclasses.replace(wanted, work_dir=tmp_path / "stopped" / "work")
+    seen: list[int] = []
+    last = whole.best_epochs["PLACE"] + 3
+    with pytest.raises(Cancelled):
+        train(stopping, lambda event: seen.append(event.epoch), lambda: last in seen)
+    rows.clear()
+    resumed, _ = run(stopping)
+    assert rows[0] == ("BOTH", "PARTY")
+    assert resumed.adapters == whole.adapters
 
 
 def test_when_memory_runs_out_the_batch_is_halved_and_nothing_else_changes(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -42,6 +42,13 @@ class AdamW:
                 parameter.mul_(1.0 - learning_rate * self._weight_decay)
             scale = (square / second).sqrt_().add_(_EPSILON)
             parameter.addcdiv_(mean, scale, value=-learning_rate / first)
+
+    def narrow(self, parameters: Mapping[str, torch.nn.Parameter], places: Sequence[int]) -> None:
+        """Go on with parameters that hold what stood at these places of the leading dimension."""
+        self._parameters = dict(parameters)
+        for running in (self._means, self._squares):
+            for name, tensor in running.items():
+                running[name] = tensor[list(places)]
 
     def state(self) -> dict[str, torch.Tensor]:
         """Return the running means, for a checkpoint."""

@@ -109,6 +109,13 @@ class Ladder(torch.nn.Module):
             for name, parameter in self.named_parameters()
         }
 
+    def narrow(self, places: Sequence[int]) -> None:
+        """Keep the labels at these places alone; the parameters become other tensors."""
+        self.labels = tuple(self.labels[place] for place in places)
+        for name, parameter in list(self.named_parameters()):
+            kept = parameter.detach()[list(places)].clone()
+            self.register_parameter(name, torch.nn.Parameter(kept))
+
     def load(self, tensors: Mapping[str, torch.Tensor]) -> None:
         """Copy weights with leading label dimension into the parameters."""
         with torch.no_grad():

@@ -100,6 +100,8 @@ class LadderTrainer:
             _Best(choice=LabelChoice(bias=0.0, score=nothing, level=0.0, loss=_NO_LOSS))
             for _ in task.names
         ]
+        # Places in the task's names of the adapters that still learn, as the network holds them.
+        self._learning = list(range(len(task.names)))
         self._epoch = 0
         self._step = 0
         self._memory = MemoryGuard(say)
@@ -136,6 +138,7 @@ class LadderTrainer:
                 on_step((self._epoch + (index + 1) / len(batches)) / self.epochs)
             self._epoch += 1
             judged = self._choose()
+            self._narrow()
             self._save()
             on_epoch(
                 EpochReport(
@@ -197,28 +200,50 @@ class LadderTrainer:
                 average.lerp_(parameter, 1.0 - decay)
 
     def _choose(self) -> Judged:
-        """Compare this epoch with each adapter's best; keep what is better."""
+        """Compare this epoch with each adapter's best; keep what is better.
+
+        Returns how all do: of those that have stopped, their best.
+        """
         if self._exam is None:
             for index, best in enumerate(self._best):
                 best.epoch = self._epoch
-                self._keep(index)
+                self._keep(index, index)
             return Judged(choices=[], scores={})
         judged = self._exam.judge(self._average)
-        for index, (best, choice) in enumerate(zip(self._best, judged.choices, strict=True)):
-            if best.stopped:
-                continue
+        scores = {**self._stopped_scores(), **judged.scores}
+        choices = [best.choice for best in self._best]
+        for place, (index, choice) in enumerate(zip(self._learning, judged.choices, strict=True)):
+            best = self._best[index]
+            choices[index] = choice
             if choice.better_than(best.choice):
                 best.choice, best.epoch = choice, self._epoch
-                self._keep(index)
+                self._keep(index, place)
             elif self._epoch - best.epoch >= self._patience:
                 best.stopped = True
-        return judged
+        return Judged(choices=choices, scores=scores)
 
-    def _keep(self, index: int) -> None:
+    def _stopped_scores(self) -> dict[str, Score]:
+        pairs = zip(self._task.names, self._best, strict=True)
+        return {name: best.choice.score for name, best in pairs if best.stopped}
+
+    def _keep(self, index: int, place: int) -> None:
         pairs = zip(self._kept.parameters(), self._average.parameters(), strict=True)
         with torch.no_grad():
             for kept, average in pairs:
-                kept[index] = average[index]
+                kept[index] = average[place]
+
+    def _narrow(self) -> None:
+        """Spend nothing more on adapters that have stopped."""
+        learning = [index for index, best in enumerate(self._best) if not best.stopped]
+        if not learning or learning == self._learning:
+            return
+        places = [self._learning.index(index) for index in learning]
+        self._ladder.narrow(places)
+        self._average.narrow(places)
+        self._optimizer.narrow(dict(self._ladder.named_parameters()), places)
+        self._lesson = self._lesson.only(places)
+        self._exam = None if self._exam is None else self._exam.only(places)
+        self._learning = learning
 
     def _save(self) -> None:
         tensors: dict[str, torch.Tensor] = dict(self._optimizer.state())
@@ -239,6 +264,10 @@ class LadderTrainer:
         checkpoint = load_checkpoint(self._work_dir, self._run_digest)
         if checkpoint is None:
             return 0
+        for best, stored in zip(self._best, checkpoint.document["best"], strict=True):
+            best.choice = LabelChoice.from_document(stored["choice"])
+            best.epoch, best.stopped = stored["epoch"], stored["stopped"]
+        self._narrow()
         for prefix, ladder in self._ladders():
             ladder.load(
                 {
@@ -250,9 +279,6 @@ class LadderTrainer:
         self._step = int(checkpoint.document["step"])
         self._memory.halvings = int(checkpoint.document["halvings"])
         self._optimizer.restore(checkpoint.tensors, self._step)
-        for best, stored in zip(self._best, checkpoint.document["best"], strict=True):
-            best.choice = LabelChoice.from_document(stored["choice"])
-            best.epoch, best.stopped = stored["epoch"], stored["stopped"]
         return self._epoch
 
     def _ladders(self) -> tuple[tuple[str, Ladder], ...]:

@@ -93,6 +93,10 @@ class PooledLesson(Lesson):
         shares = torch.from_numpy(counts / max(len(known), 1))
         return torch.log(shares.float().clamp(min=_LEAST_SHARE))
 
+    def only(self, places: Sequence[int]) -> PooledLesson:  # noqa: ARG002 - see `Lesson`
+        """Return the lesson itself: it has one adapter."""
+        return self
+
     def losses(
         self, ladder: Ladder, items: Sequence[Rows], dropout: Dropout | None
     ) -> torch.Tensor:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -137,9 +138,18 @@ class TagsLesson(Lesson):
         self._split = split
         self._states = states
         self._labels = tuple(labels)
+        self._tags = split.tags
         self._gap = architecture.context
         self._taps = list(architecture.taps)
         self._gold = label_gold(split, labels)
+
+    def only(self, places: Sequence[int]) -> TagsLesson:
+        """Return the lesson of some of the labels."""
+        lesson = copy.copy(self)
+        lesson._labels = tuple(self._labels[place] for place in places)
+        lesson._tags = self._tags[list(places)]
+        lesson._gold = [self._gold[place] for place in places]
+        return lesson
 
     def losses(
         self, ladder: Ladder, items: Sequence[Rows], dropout: Dropout | None
@@ -169,7 +179,7 @@ class TagsLesson(Lesson):
         tags = np.full((len(self._labels), len(source)), -1, dtype=np.int64)
         real = np.flatnonzero(source >= 0)
         seen = real[self._split.present[source[real]]]
-        tags[:, seen] = self._split.tags[:, source[seen]]
+        tags[:, seen] = self._tags[:, source[seen]]
         return batch, torch.from_numpy(tags).to(self._states.device)
 
     def _logits(self, ladder: Ladder) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

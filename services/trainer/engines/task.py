@@ -52,6 +52,10 @@ class Lesson(ABC):
     words: int
 
     @abstractmethod
+    def only(self, places: Sequence[int]) -> Lesson:
+        """Return what the split teaches the adapters at these places alone."""
+
+    @abstractmethod
     def losses(
         self, ladder: Ladder, items: Sequence[Rows], dropout: Dropout | None
     ) -> torch.Tensor:
