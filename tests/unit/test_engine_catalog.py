@@ -227,7 +227,7 @@ def test_engines_are_described_with_the_defaults_of_the_type() -> None:
     assert described["epochs"].default == "7"
     assert described["patience"].default == ""
     assert described["patience"].minimum == 1
-    assert "a third" in described["patience"].description
+    assert "a fifteenth" in described["patience"].description
     assert described["weight_averaging"].default == str(LadderParams.ema)
     assert described["loud"].default == "false"
     assert described["loud"].engine_option

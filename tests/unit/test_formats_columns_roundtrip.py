@@ -262,6 +262,15 @@ def test_every_other_separator_divides_columns(task: ParsedTask, sign: str) -> N
     assert extents_only(again) == extents_only(task)
 
 
+def test_a_word_of_separators_keeps_its_length() -> None:
+    content = Content(spans=(Span(start=7, end=8, label="L", id="s1"),))
+    task = plain("Eve ## b", content, tokenised=True)
+    data, _ = written(conll.writer, [task], WriteOptions(separator="#"))
+    (again,) = tasks_of(conll.read, data, ReadOptions(scheme=TagScheme.IOB2, separator="#"))
+    assert again.text == "Eve __ b"
+    assert extents_only(again) == [(7, 8)]
+
+
 def extents_only(task: ParsedTask) -> list[tuple[int, int]]:
     return [(start, end) for start, end, _ in extents(task)]
 

@@ -19,7 +19,7 @@ _MIN_STEPS = EngineOption(
     default=LadderParams.min_steps,
     minimum=LIMITS["min_steps"][0],
     maximum=LIMITS["min_steps"][1],
-    description="Optimiser steps that a run gets at least when the number of epochs is not given.",
+    description="Optimiser steps of the longest run when the number of epochs is not given.",
 )
 _TRUNK_LEARNING_RATE = "Step size for the trunk's weights."
 _HEAD = EngineOption(

@@ -66,7 +66,7 @@ CONTRACT_PARAMETERS = (
         "Passes without a better dev F1 after which training stops.",
         kind=Kind.INTEGER,
         minimum=1,
-        derived="a third of the passes, at least 2",
+        derived="a fifteenth of the longest run, at least 3",
     ),
     _parameter("learning_rate", "Step size of the optimiser for the adapters."),
     _parameter(

@@ -238,6 +238,8 @@ class _Run(EngineRun):
             if not any(text.words for text in texts):
                 continue
             activations = self.activations(reader, texts, lambda _: None)
+            for remark in activations.remarks:
+                self.log.note(Stage.ACTIVATIONS, f"{name}: {remark}")
             notes = AlignmentNotes()
             splits[name] = build_split(given, texts, activations, self.task.tags, notes)
         return splits
