@@ -11,14 +11,10 @@ from services.annotation.relay import Bulk, Relay, Written
 from services.annotation.schema import JOURNALS
 from services.common.clock import Clock
 from services.common.errors import AbortedError, Reason, not_found
-from services.common.idempotency import (
-    REQUEST_FINGERPRINT_FIELD,
-    REQUEST_KEY_FIELD,
-    RequestKey,
-    check_repeat,
-)
+from services.common.idempotency import RequestKey
 from services.common.ids import IdSource
 from services.common.store.port import Document, DocumentStore, DuplicateError, Eq
+from services.common.store.requests import find_request, insert_once
 
 _MAX_TRIES = 50
 # Entries carry the state before their change: more of them could outgrow the document.
@@ -78,17 +74,9 @@ class Resources:
             InvalidArgumentError: REQUEST_ID_REUSED.
         """
         body = self._prepared(new, pending=True)
-        if key is not None:
-            body[REQUEST_KEY_FIELD] = key.key
-            body[REQUEST_FINGERPRINT_FIELD] = key.fingerprint
-        try:
-            stored = await self._store.insert(collection, new.id, body)
-        except DuplicateError:
-            first = None if key is None else await self.made_by(collection, key)
-            if first is None:
-                raise
-            return first
-        self._relay.hand(Written(collection=collection, id=new.id))
+        stored, made = await insert_once(self._store, collection, new.id, body, key)
+        if made:
+            self._relay.hand(Written(collection=collection, id=new.id))
         return stored.body
 
     async def remove(self, collection: str, id: str, event: NewEvent, project: str) -> None:
@@ -119,11 +107,8 @@ class Resources:
         Raises:
             InvalidArgumentError: REQUEST_ID_REUSED: another request had this id.
         """
-        found = await self._store.find(collection, where=[Eq(REQUEST_KEY_FIELD, key.key)], limit=1)
-        if not found:
-            return None
-        check_repeat(found[0].body[REQUEST_FINGERPRINT_FIELD], key)
-        return found[0].body
+        found = await find_request(self._store, collection, key)
+        return None if found is None else found.body
 
     async def create_many(
         self,

@@ -2,7 +2,8 @@
 
 A repository inserts the document with ``request_key`` (unique partial index) and
 ``request_fingerprint``; when that index refuses the insert, it reads the first document, calls
-`check_repeat` and returns it. One write does both, so a crash in between cannot part them.
+`check_repeat` and returns it (`services.common.store.requests`). One write does both, so a crash in
+between cannot part them.
 """
 
 from __future__ import annotations

@@ -9,25 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.common.errors import not_found
-from services.common.idempotency import (
-    REQUEST_FINGERPRINT_FIELD,
-    REQUEST_KEY_FIELD,
-    RequestKey,
-    check_repeat,
-)
+from services.common.idempotency import RequestKey
 from services.common.paging import Page, find_page
 from services.common.store.port import (
     Collection,
     Condition,
     Document,
     DocumentStore,
-    DuplicateError,
     Eq,
     Index,
     Lt,
     Order,
     Stored,
 )
+from services.common.store.requests import REQUEST_INDEX, insert_once
 from services.inference.domain import (
     JobProgress,
     JobState,
@@ -40,7 +35,7 @@ JOBS = "preannotation_jobs"
 JOB_COLLECTION = Collection(
     name=JOBS,
     indexes=(
-        Index(fields=(REQUEST_KEY_FIELD,), unique=True),
+        REQUEST_INDEX,
         Index(fields=("project", "create_time")),
         Index(fields=("create_time",)),
         Index(fields=("state", "create_time")),
@@ -73,20 +68,8 @@ class JobRepository:
         Raises:
             InvalidArgumentError: The request id was used for another request.
         """
-        body = _to_document(job)
-        if key is not None:
-            body[REQUEST_KEY_FIELD] = key.key
-            body[REQUEST_FINGERPRINT_FIELD] = key.fingerprint
-        try:
-            return _to_job(await self._store.insert(JOBS, job.id, body))
-        except DuplicateError:
-            if key is None:
-                raise
-            found = await self._store.find(JOBS, where=[Eq(REQUEST_KEY_FIELD, key.key)], limit=1)
-            if not found:
-                raise
-            check_repeat(found[0].body[REQUEST_FINGERPRINT_FIELD], key)
-            return _to_job(found[0])
+        stored, _ = await insert_once(self._store, JOBS, job.id, _to_document(job), key)
+        return _to_job(stored)
 
     async def get(self, project: str, job_id: str) -> PreannotationJob:
         """Read a job.

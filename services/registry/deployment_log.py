@@ -28,9 +28,9 @@ from services.common.store.port import (
     Lt,
     Order,
 )
+from services.common.store.requests import REQUEST_INDEX, find_request, request_fields
 from services.registry import documents
 from services.registry.domain import Deployment
-from services.registry.repository import REQUEST_INDEX, find_request, request_fields
 
 _LOG = "deployment_log"
 _MOVE = "move"

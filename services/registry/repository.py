@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from services.common.idempotency import (
-    REQUEST_FINGERPRINT_FIELD,
-    REQUEST_KEY_FIELD,
-    RequestKey,
-    check_repeat,
-)
+from services.common.idempotency import RequestKey
 from services.common.paging import Page, find_page
 from services.common.store.port import (
     Collection,
@@ -23,6 +18,7 @@ from services.common.store.port import (
     Order,
     Stored,
 )
+from services.common.store.requests import REQUEST_INDEX, find_request, request_fields
 from services.registry import documents
 from services.registry.domain import (
     Adapter,
@@ -42,7 +38,6 @@ _TRUNKS = "trunks"
 _ADAPTERS = "adapters"
 _VERSIONS = "model_versions"
 
-REQUEST_INDEX = Index(fields=(REQUEST_KEY_FIELD,), unique=True)
 
 COLLECTIONS = (
     Collection(
@@ -253,26 +248,6 @@ class VersionDocuments:
             set={"state": new.value, **changes},
         )
         return None if stored is None else documents.version_of(stored)
-
-
-async def find_request(store: DocumentStore, collection: str, request: RequestKey) -> Stored | None:
-    """Return the document that a request made.
-
-    Raises:
-        InvalidArgumentError: Its id belongs to a different request (REQUEST_ID_REUSED).
-    """
-    found = await store.find(collection, where=[Eq(REQUEST_KEY_FIELD, request.key)], limit=1)
-    if not found:
-        return None
-    check_repeat(found[0].body[REQUEST_FINGERPRINT_FIELD], request)
-    return found[0]
-
-
-def request_fields(request: RequestKey | None) -> Document:
-    """Return the fields by which a document remembers the request that made it."""
-    if request is None:
-        return {}
-    return {REQUEST_KEY_FIELD: request.key, REQUEST_FINGERPRINT_FIELD: request.fingerprint}
 
 
 def _version_key(project: str, version: str) -> str:

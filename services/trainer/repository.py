@@ -7,12 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict
 
 from services.common.errors import not_found
-from services.common.idempotency import (
-    REQUEST_FINGERPRINT_FIELD,
-    REQUEST_KEY_FIELD,
-    RequestKey,
-    check_repeat,
-)
+from services.common.idempotency import RequestKey
 from services.common.paging import Page, find_page
 from services.common.store.port import (
     Condition,
@@ -23,6 +18,7 @@ from services.common.store.port import (
     Ne,
     Order,
 )
+from services.common.store.requests import find_request, insert_once
 from services.trainer.documents import JOBS, job_document, job_of
 from services.trainer.domain import DeploymentOutcome, TrainingJob, TrainingSource
 from services.trainer.job_state import LIVE_STATES, RUNNING_STATES, JobState
@@ -43,16 +39,8 @@ class JobRepository:
         Raises:
             InvalidArgumentError: REQUEST_ID_REUSED.
         """
-        body = job_document(job)
-        if key is not None:
-            body |= {REQUEST_KEY_FIELD: key.key, REQUEST_FINGERPRINT_FIELD: key.fingerprint}
-        try:
-            return job_of(await self._store.insert(JOBS, job.id, body))
-        except DuplicateError:
-            first = None if key is None else await self.find_repeat(key)
-            if first is None:
-                raise
-            return first
+        stored, _ = await insert_once(self._store, JOBS, job.id, job_document(job), key)
+        return job_of(stored)
 
     async def find_repeat(self, key: RequestKey) -> TrainingJob | None:
         """Return the job that an earlier request under this key made, if any.
@@ -60,11 +48,8 @@ class JobRepository:
         Raises:
             InvalidArgumentError: REQUEST_ID_REUSED: that request was another.
         """
-        found = await self._store.find(JOBS, where=[Eq(REQUEST_KEY_FIELD, key.key)], limit=1)
-        if not found:
-            return None
-        check_repeat(found[0].body[REQUEST_FINGERPRINT_FIELD], key)
-        return job_of(found[0])
+        found = await find_request(self._store, JOBS, key)
+        return None if found is None else job_of(found)
 
     async def get(self, project: str, job_id: str) -> TrainingJob:
         """Return a job.

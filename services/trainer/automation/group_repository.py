@@ -11,21 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.common.errors import not_found
-from services.common.idempotency import (
-    REQUEST_FINGERPRINT_FIELD,
-    REQUEST_KEY_FIELD,
-    RequestKey,
-    check_repeat,
-)
+from services.common.idempotency import RequestKey
 from services.common.store.port import (
     Collection,
     DocumentStore,
-    DuplicateError,
     Eq,
     Index,
     Order,
     Stored,
 )
+from services.common.store.requests import REQUEST_INDEX, find_request, insert_once
 from services.trainer.documents import job_document, job_of
 from services.trainer.domain import TrainingJob
 from services.trainer.repository import JobRepository
@@ -35,7 +30,7 @@ _GROUPS = "training_groups"
 GROUPS_COLLECTION = Collection(
     name=_GROUPS,
     indexes=(
-        Index(fields=(REQUEST_KEY_FIELD,), unique=True),
+        REQUEST_INDEX,
         Index(fields=("complete", "create_time"), where={"complete": False}),
     ),
 )
@@ -82,16 +77,8 @@ class GroupRepository:
             "complete": False,
             "create_time": group.create_time,
         }
-        if key is not None:
-            body |= {REQUEST_KEY_FIELD: key.key, REQUEST_FINGERPRINT_FIELD: key.fingerprint}
-        try:
-            made = _group_of(await self._store.insert(_GROUPS, group.id, body))
-        except DuplicateError:
-            first = None if key is None else await self.find_repeat(key)
-            if first is None:
-                raise
-            made = first
-        return await self.finish(made)
+        stored, _ = await insert_once(self._store, _GROUPS, group.id, body, key)
+        return await self.finish(_group_of(stored))
 
     async def find_repeat(self, key: RequestKey) -> TrainingGroup | None:
         """Return the group that an earlier request under this key made, if any.
@@ -99,11 +86,8 @@ class GroupRepository:
         Raises:
             InvalidArgumentError: REQUEST_ID_REUSED: that request was another.
         """
-        found = await self._store.find(_GROUPS, where=[Eq(REQUEST_KEY_FIELD, key.key)], limit=1)
-        if not found:
-            return None
-        check_repeat(found[0].body[REQUEST_FINGERPRINT_FIELD], key)
-        return _group_of(found[0])
+        found = await find_request(self._store, _GROUPS, key)
+        return None if found is None else _group_of(found)
 
     async def get(self, project: str, group: str) -> TrainingGroup:
         """Return a group.

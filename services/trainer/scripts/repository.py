@@ -10,17 +10,11 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from services.common.errors import not_found
-from services.common.idempotency import (
-    REQUEST_FINGERPRINT_FIELD,
-    REQUEST_KEY_FIELD,
-    RequestKey,
-    check_repeat,
-)
+from services.common.idempotency import RequestKey
 from services.common.paging import Page, find_page
 from services.common.store.port import (
     Collection,
     DocumentStore,
-    DuplicateError,
     Eq,
     In,
     Index,
@@ -28,6 +22,7 @@ from services.common.store.port import (
     Order,
     Stored,
 )
+from services.common.store.requests import REQUEST_INDEX, find_request, insert_once
 from services.trainer.documents import JOBS
 from services.trainer.job_state import LIVE_STATES
 from services.trainer.scripts.model import ScriptLimits, TrainingScript, script_name
@@ -43,7 +38,7 @@ SCRIPT_COLLECTIONS = (
     Collection(
         name=_SCRIPTS,
         indexes=(
-            Index(fields=(REQUEST_KEY_FIELD,), unique=True),
+            REQUEST_INDEX,
             Index(fields=("project", "deleted", "create_time")),
             Index(fields=("deleted", "create_time"), where={"deleted": True}),
         ),
@@ -77,16 +72,10 @@ class ScriptRepository:
             "create_time": script.create_time,
             "deleted": False,
         }
-        if key is not None:
-            body |= {REQUEST_KEY_FIELD: key.key, REQUEST_FINGERPRINT_FIELD: key.fingerprint}
-        try:
-            return _script_of(await self._store.insert(_SCRIPTS, script.id, body))
-        except DuplicateError:
+        stored, new = await insert_once(self._store, _SCRIPTS, script.id, body, key)
+        if not new:
             await self._store.delete(_CONTENTS, script.id)
-            first = None if key is None else await self.find_repeat(key)
-            if first is None:
-                raise
-            return first
+        return _script_of(stored)
 
     async def find_repeat(self, key: RequestKey) -> TrainingScript | None:
         """Return the script that an earlier request under this key made, if any.
@@ -94,11 +83,8 @@ class ScriptRepository:
         Raises:
             InvalidArgumentError: REQUEST_ID_REUSED: that request was another.
         """
-        found = await self._store.find(_SCRIPTS, where=[Eq(REQUEST_KEY_FIELD, key.key)], limit=1)
-        if not found:
-            return None
-        check_repeat(found[0].body[REQUEST_FINGERPRINT_FIELD], key)
-        return _script_of(found[0])
+        found = await find_request(self._store, _SCRIPTS, key)
+        return None if found is None else _script_of(found)
 
     async def get(
         self, project: str, script: str, *, deleted_too: bool = False
