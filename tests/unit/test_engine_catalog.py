@@ -11,7 +11,7 @@ import pytest
 from services.common.errors import InvalidArgumentError
 from services.trainer.domain import ModelType, Parameters, TrainingJob, Transfer
 from services.trainer.engine_choice import check_engine, check_model_type
-from services.trainer.engines.built_in import BUILT_IN, LADDER
+from services.trainer.engines.built_in import BUILT_IN, FULL, LADDER, LORA
 from services.trainer.engines.catalog import GROUP, EngineCatalog, installed_engines
 from services.trainer.engines.contract import CONTRACT_PARAMETERS
 from services.trainer.engines.description import EngineInfo, EngineOption, Kind, OptionError
@@ -206,9 +206,20 @@ def test_effective_parameters_join_defaults_options_and_what_was_given() -> None
     document = found.to_document("mine", "ner", "sha256:t")
     assert document["parameters"]["validation_split"] == 0.2
     assert document["parameters"]["width"] == LadderParams.width
-    assert document["engine_options"] == {**found.options, "min_steps": 50}
+    own = {"min_steps": 50, "label_smoothing": 0.0}
+    assert document["engine_options"] == {**found.options, **own}
     assert (document["engine"], document["trunk_digest"]) == ("mine", "sha256:t")
     assert found.to_text("mine", "ner", "t").startswith('{"engine":"mine"')
+
+
+def test_label_smoothing_can_be_given_to_engines_of_ladders_and_is_kept_within_bounds() -> None:
+    assert effective(LADDER, "assertion", {}, {}, 512).params.label_smoothing == 0.1
+    for engine in (LADDER, LORA, FULL):
+        found = effective(engine, "assertion", {}, {"label_smoothing": "0.25"}, 512)
+        assert found.params.label_smoothing == 0.25
+        assert "label_smoothing" not in found.options
+        with pytest.raises(ParamsError, match="label_smoothing"):
+            effective(engine, "assertion", {}, {"label_smoothing": "0.6"}, 512)
 
 
 def test_windows_follow_the_trunks_limit() -> None:

@@ -29,8 +29,9 @@ from services.trainer.engines.interface import (
     TrainResult,
 )
 from services.trainer.engines.ladder_engine import train
-from services.trainer.engines.params import LadderParams
+from services.trainer.engines.params import DEFAULTS, LadderParams
 from services.trainer.engines.pooled_selection import UNKNOWN, judge_multiple, judge_single
+from services.trainer.engines.selection import LabelChoice
 from tests.unit.tiny_trunk import write_trunk
 
 PARAMS = LadderParams(width=8, tap_dropout=0.1, batch_words=64, epochs=8, learning_rate=1e-2)
@@ -400,6 +401,52 @@ def test_single_choices_are_judged_by_their_best_class() -> None:
     assert choice.level == judged.choices[0].score.f1 == 0.5
     better = dataclasses.replace(choice, tie=choice.tie + 0.1, loss=choice.loss + 1)
     assert better.better_than(choice)
+
+
+def test_epochs_of_smoothed_runs_are_compared_by_the_probability_of_the_right_class() -> None:
+    targets = np.asarray([0, 0, UNKNOWN])
+
+    def judged(*logits: float, smoothed: bool = True) -> LabelChoice:
+        table = np.asarray([[logit, 0.0] for logit in logits], dtype=np.float32)
+        support = np.asarray([2, 0])
+        return judge_single(table, targets, ("a", "b"), support, smoothed=smoothed).choices[0]
+
+    lucky, near, hopeless = judged(0.1, 0.1, 9), judged(3.0, -0.1, 9), judged(-20.0, 5.0, 9)
+    assert lucky.score.f1 > near.score.f1
+    assert near.better_than(lucky)
+    assert judged(0.1, 0.1, 9, smoothed=False).better_than(judged(3.0, -0.1, 9, smoothed=False))
+    assert near.level == pytest.approx((1 / (1 + np.exp(-3.0)) + 1 / (1 + np.exp(0.1))) / 2)
+    # One answer that is confidently wrong counts as one answer, whatever the loss says.
+    assert hopeless.loss > 10 * near.loss
+    assert hopeless.level == pytest.approx(0.5, abs=0.01)
+    empty = judge_single(
+        np.zeros((1, 2), np.float32),
+        np.asarray([UNKNOWN]),
+        ("a", "b"),
+        np.zeros(2, np.int64),
+        smoothed=True,
+    )
+    assert empty.choices[0].level == 0.0
+
+
+def test_labels_are_smoothed_for_assertions_only_unless_asked(
+    trunk_folder: Path, tmp_path: Path
+) -> None:
+    assert DEFAULTS["assertion"].label_smoothing == 0.1
+    assert DEFAULTS["classification"].label_smoothing == DEFAULTS["ner"].label_smoothing == 0.0
+
+    def surest(smoothing: float) -> float:
+        params = dataclasses.replace(PARAMS, label_smoothing=smoothing, epochs=20)
+        home = tmp_path / str(smoothing)
+        result, _ = run(request("assertion", trunk_folder, home, params=params))
+        assert result.evaluations["test"].micro.f1 > 0.9
+        chances = [span[3] for text in result.texts["test"] for span in text.predicted]
+        return float(np.median(chances))
+
+    plain, smooth = surest(0.0), surest(0.3)
+    # Of two statuses the right one is taught as 1 - 0.3 / 2.
+    assert plain > 0.95
+    assert smooth == pytest.approx(0.85, abs=0.05)
 
 
 def test_values_that_are_new_join_those_that_continue(trunk_folder: Path, tmp_path: Path) -> None:

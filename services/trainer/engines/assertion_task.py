@@ -27,6 +27,7 @@ from services.trainer.engines.interface import (
     NoTrainingDataError,
     ParityReport,
 )
+from services.trainer.engines.params import LadderParams
 from services.trainer.engines.pooled_lesson import Group, PooledLesson
 from services.trainer.engines.pooled_parity import check_spans_parity
 from services.trainer.engines.pooled_selection import UNKNOWN
@@ -72,7 +73,7 @@ class AssertionTask(PooledTask):
         split: TextSplit,
         states: StateSource,
         architecture: LadderArchitecture,
-        limit: int,
+        params: LadderParams,
     ) -> PooledLesson:
         """Read a split: one answer per span with a status, from the words around it."""
         groups: list[Group] = []
@@ -95,7 +96,7 @@ class AssertionTask(PooledTask):
                 )
                 targets.append(self._place.get(status, UNKNOWN))
         return self._lesson(
-            split, states, architecture, groups, np.asarray(targets, dtype=np.int64)
+            split, states, architecture, params, groups, np.asarray(targets, dtype=np.int64)
         )
 
     def decoding(self, choice: LabelChoice) -> Decoding:

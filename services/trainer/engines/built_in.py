@@ -21,6 +21,16 @@ _MIN_STEPS = EngineOption(
     maximum=LIMITS["min_steps"][1],
     description="Optimiser steps of the longest run when the number of epochs is not given.",
 )
+_LABEL_SMOOTHING = EngineOption(
+    name="label_smoothing",
+    kind=Kind.NUMBER,
+    default=LadderParams.label_smoothing,
+    minimum=LIMITS["label_smoothing"][0],
+    maximum=LIMITS["label_smoothing"][1],
+    description="Share of each right answer of a single choice or assertion that is spread over "
+    "all of them in training. The ladder's default for assertion is "
+    f"{DEFAULTS['assertion'].label_smoothing:g}.",
+)
 _TRUNK_LEARNING_RATE = "Step size for the trunk's weights."
 _HEAD = EngineOption(
     name="head",
@@ -54,6 +64,7 @@ LADDER = EngineInfo(
             description="Whether to train on parts of the train split too, for the report.",
         ),
         _MIN_STEPS,
+        _LABEL_SMOOTHING,
     ),
     resources=EngineResources(cpu=1, memory_bytes=_GIB),
     transfer=True,
@@ -107,6 +118,7 @@ LORA = EngineInfo(
         ),
         _HEAD,
         _MIN_STEPS,
+        _LABEL_SMOOTHING,
     ),
     resources=EngineResources(cpu=2, memory_bytes=4 * _GIB),
     own_trunk=True,
@@ -130,6 +142,7 @@ FULL = EngineInfo(
         ),
         _HEAD,
         _MIN_STEPS,
+        _LABEL_SMOOTHING,
     ),
     resources=EngineResources(cpu=2, memory_bytes=4 * _GIB),
     own_trunk=True,

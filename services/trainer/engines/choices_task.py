@@ -26,6 +26,7 @@ from services.trainer.engines.interface import (
     NoTrainingDataError,
     ParityReport,
 )
+from services.trainer.engines.params import LadderParams
 from services.trainer.engines.pooled_lesson import Group, PooledLesson
 from services.trainer.engines.pooled_parity import check_choices_parity
 from services.trainer.engines.pooled_selection import DEFAULT_THRESHOLD, UNKNOWN
@@ -83,9 +84,9 @@ class ChoicesTask(PooledTask):
         split: TextSplit,
         states: StateSource,
         architecture: LadderArchitecture,
-        limit: int,
+        params: LadderParams,
     ) -> PooledLesson:
-        """Read a split: one answer per text; a text longer than `limit` is learned in parts."""
+        """Read a split: one answer per text; one longer than a batch is learned in parts."""
         groups: list[Group] = []
         targets: list[int] = []
         rows: list[NDArray[np.float32]] = []
@@ -100,7 +101,7 @@ class ChoicesTask(PooledTask):
                 rows.append(np.isin(np.arange(len(self.classes)), known).astype(np.float32))
             else:
                 targets.append(self._place.get(values.pop(), UNKNOWN))
-            parts = -(-(end - start) // limit)
+            parts = -(-(end - start) // params.batch_words)
             borders = np.linspace(start, end, parts + 1).astype(int).tolist()
             groups.extend(
                 Group(start=first, end=last, answer=answer, weight=(last - first) / (end - start))
@@ -109,9 +110,9 @@ class ChoicesTask(PooledTask):
         if self._multiple:
             shape = (len(rows), len(self.classes))
             table = np.asarray(rows, dtype=np.float32).reshape(shape)
-            return self._lesson(split, states, architecture, groups, table)
+            return self._lesson(split, states, architecture, params, groups, table)
         return self._lesson(
-            split, states, architecture, groups, np.asarray(targets, dtype=np.int64)
+            split, states, architecture, params, groups, np.asarray(targets, dtype=np.int64)
         )
 
     def decoding(self, choice: LabelChoice) -> Decoding:

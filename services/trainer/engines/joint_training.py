@@ -102,10 +102,10 @@ class JointTrainer:
         """
         self._task = task
         self._trunk = trunk
-        self._lesson = task.lesson(train, trunk, architecture, params.batch_words)
+        self._lesson = task.lesson(train, trunk, architecture, params)
         if not self._lesson.items:
             raise NoTrainingDataError(task.nothing)
-        exam = None if dev is None else task.lesson(dev, trunk, architecture, params.batch_words)
+        exam = None if dev is None else task.lesson(dev, trunk, architecture, params)
         self._exam = exam if exam is not None and exam.items else None
         self._params = params
         self._settings = settings

@@ -79,10 +79,10 @@ class LadderTrainer:
         """
         self._task = task
         states = CachedStates()
-        self._lesson = task.lesson(train, states, architecture, params.batch_words)
+        self._lesson = task.lesson(train, states, architecture, params)
         if not self._lesson.items:
             raise NoTrainingDataError(task.nothing)
-        exam = None if dev is None else task.lesson(dev, states, architecture, params.batch_words)
+        exam = None if dev is None else task.lesson(dev, states, architecture, params)
         self._exam = exam if exam is not None and exam.items else None
         self._params = params
         self._run_digest = run_digest

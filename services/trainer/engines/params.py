@@ -24,6 +24,9 @@ class LadderParams:
         dropout: Share of the rung's hidden values dropped in training.
         tap_dropout: Share of the trunk's values dropped in training: the main guard against
             learning a training set's names by heart.
+        label_smoothing: Share of each right answer of a single choice or assertion that is spread
+            evenly over all classes in training; guards against statuses annotated by mistake. If it
+            is not 0, epochs are compared by the mean probability of the right class.
         learning_rate: Step size of AdamW.
         learning_rate_decay: Factor by which the step size has fallen, evenly, at the end of the
             run; 1 keeps it.
@@ -51,6 +54,7 @@ class LadderParams:
     context: int = 2
     dropout: float = 0.3
     tap_dropout: float = 0.4
+    label_smoothing: float = 0.0
     learning_rate: float = 2e-3
     learning_rate_decay: float = 1.0
     weight_decay: float = 0.01
@@ -136,6 +140,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "context": (0, 8),
     "dropout": (0.0, 0.9),
     "tap_dropout": (0.0, 0.9),
+    "label_smoothing": (0.0, 0.5),
     "learning_rate": (1e-6, 0.1),
     "learning_rate_decay": (0.0, 1.0),
     "weight_decay": (0.0, 1.0),
@@ -158,6 +163,6 @@ DEFAULTS: Mapping[str, LadderParams] = {
     # One answer per text or span is far less to learn from than one per word. A dev split of a few
     # texts would end a classification's run long before its best: it goes to its end.
     "classification": LadderParams(context=1, tap_dropout=0.5, min_steps=1500, patience=200),
-    "assertion": LadderParams(tap_dropout=0.5, min_steps=1500),
+    "assertion": LadderParams(tap_dropout=0.5, label_smoothing=0.1, min_steps=1500),
 }
 """The defaults by model type; why is told in docs/adr/0017-pooled-heads.md."""

@@ -17,6 +17,7 @@ from services.common.modeling.onnx.pooled_graph import pooled_logits
 from services.trainer.engines.batch import StateSource, pack_batch
 from services.trainer.engines.dataset import Rows, TextSplit
 from services.trainer.engines.ladder import Dropout, Ladder
+from services.trainer.engines.params import LadderParams
 from services.trainer.engines.pooled_ladder import PooledLadder
 from services.trainer.engines.pooled_selection import UNKNOWN, judge_multiple, judge_single
 from services.trainer.engines.task import Judged, Lesson
@@ -51,6 +52,7 @@ class PooledLesson(Lesson):
         split: TextSplit,
         states: StateSource,
         architecture: LadderArchitecture,
+        params: LadderParams,
         groups: Sequence[Group],
         targets: NDArray[np.int64] | NDArray[np.float32],
         classes: Sequence[str],
@@ -62,6 +64,7 @@ class PooledLesson(Lesson):
             split: The words.
             states: What the trunk says about them.
             architecture: Shape of the adapter.
+            params: Of the run; its label smoothing is for answers of exactly one class.
             groups: The groups, as its items.
             targets: The right class per answer or ``UNKNOWN``, int64 [answers]; for several
                 classes 1 for the right ones, float32 [answers, classes].
@@ -74,6 +77,7 @@ class PooledLesson(Lesson):
         self._split = split
         self._states = states
         self._architecture = architecture
+        self._smoothing = params.label_smoothing
         self._groups = groups
         self._classes = tuple(classes)
         self._support = support
@@ -113,7 +117,11 @@ class PooledLesson(Lesson):
             losses = each.sum(dim=1)
         else:
             losses = functional.cross_entropy(
-                logits, targets, ignore_index=UNKNOWN, reduction="none"
+                logits,
+                targets,
+                ignore_index=UNKNOWN,
+                reduction="none",
+                label_smoothing=self._smoothing,
             )
         return ((losses * weights).sum() / weights.sum())[None]
 
@@ -133,7 +141,9 @@ class PooledLesson(Lesson):
         if self.multiple:
             return judge_multiple(logits, self.targets.astype(np.float32), self._classes)
         targets = self.targets.astype(np.int64)
-        return judge_single(logits, targets, self._classes, self._support)
+        return judge_single(
+            logits, targets, self._classes, self._support, smoothed=self._smoothing > 0
+        )
 
     def _sums(
         self, ladder: Ladder, groups: Sequence[Group], dropout: Dropout | None

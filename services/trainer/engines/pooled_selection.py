@@ -30,6 +30,8 @@ def judge_single(
     targets: NDArray[np.int64],
     classes: Sequence[str],
     support: NDArray[np.int64],
+    *,
+    smoothed: bool = False,
 ) -> Judged:
     """Judge answers of exactly one class.
 
@@ -39,6 +41,9 @@ def judge_single(
         classes: Names of the classes.
         support: Right answers of each class that there are at all, [classes]; more than in
             `targets` where some could not be asked.
+        smoothed: Whether labels were smoothed in training. Then epochs are compared by the mean
+            probability of the right class, which hangs less on close calls than the share of right
+            answers. Without, it would only grow with an overfitted network's confidence.
     """
     found = np.argmax(logits, axis=1) if len(logits) else np.zeros(0, dtype=np.int64)
     scores = {
@@ -53,7 +58,10 @@ def judge_single(
     chances = class_probabilities(logits[known], "single")
     right = chances[np.arange(int(known.sum())), targets[known]]
     loss = float(-np.log(np.maximum(right, 1e-9)).mean()) if len(right) else 0.0
-    return _judged(scores, loss, ())
+    level = micro_score(scores.values()).f1
+    if smoothed:
+        level = float(right.mean()) if len(right) else 0.0
+    return _judged(scores, loss, (), level=level)
 
 
 def judge_multiple(
@@ -95,15 +103,17 @@ def judge_multiple(
     }
     right = np.where(targets > 0, chances, 1.0 - chances)
     loss = float(-np.log(np.maximum(right, 1e-9)).sum(axis=1).mean()) if len(right) else 0.0
-    return _judged(scores, loss, tuple(round(float(_THRESHOLDS[i]), 4) for i in best))
+    thresholds = tuple(round(float(_THRESHOLDS[i]), 4) for i in best)
+    return _judged(scores, loss, thresholds, level=micro_score(scores.values()).f1)
 
 
-def _judged(scores: dict[str, Score], loss: float, thresholds: tuple[float, ...]) -> Judged:
-    micro = micro_score(scores.values())
+def _judged(
+    scores: dict[str, Score], loss: float, thresholds: tuple[float, ...], *, level: float
+) -> Judged:
     choice = LabelChoice(
         bias=0.0,
-        score=micro,
-        level=micro.f1,
+        score=micro_score(scores.values()),
+        level=level,
         tie=macro_f1(scores.values()),
         loss=loss,
         thresholds=thresholds,

@@ -19,6 +19,7 @@ from services.trainer.engines.interface import (
     Example,
 )
 from services.trainer.engines.ladder import Ladder
+from services.trainer.engines.params import LadderParams
 from services.trainer.engines.pooled_ladder import PooledLadder
 from services.trainer.engines.pooled_lesson import Group, PooledLesson
 from services.trainer.engines.task import Lesson, Task
@@ -69,6 +70,7 @@ class PooledTask(Task):
         split: TextSplit,
         states: StateSource,
         architecture: LadderArchitecture,
+        params: LadderParams,
         groups: Sequence[Group],
         targets: NDArray[np.int64] | NDArray[np.float32],
     ) -> PooledLesson:
@@ -77,7 +79,9 @@ class PooledTask(Task):
             for _, _, value in set(self.gold(example)):
                 if value in self._place:
                     support[self._place[value]] += 1
-        return PooledLesson(split, states, architecture, groups, targets, self.classes, support)
+        return PooledLesson(
+            split, states, architecture, params, groups, targets, self.classes, support
+        )
 
     def _scored(self, example: Example, predicted: Sequence[ScoredSpan]) -> ScoredText:
         gold = [span for span in self.gold(example) if span[2] in self._place]

@@ -49,7 +49,8 @@ class LabelChoice:
         bias: For tags: the fitted bias of O.
         score: The score with that bias, or with the thresholds.
         level: What epochs are compared by. For tags F1 smoothed over neighbouring biases, since it
-            hangs less on single spans than the best F1 does; else micro F1.
+            hangs less on single spans than the best F1 does; micro F1 where an adapter
+            has classes, or with smoothed labels the mean probability of the right class.
         loss: Mean loss.
         tie: Decides between equal levels: macro F1 where an adapter has classes.
         thresholds: For adapters that choose several classes: fitted, one per class.

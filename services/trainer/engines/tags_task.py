@@ -21,6 +21,7 @@ from services.trainer.engines.batch import Batch, StateSource, pack_batch
 from services.trainer.engines.dataset import Rows, Split, TextSplit, text_rows
 from services.trainer.engines.interface import AdapterArtifact, Example, ParityReport
 from services.trainer.engines.ladder import Dropout, Ladder
+from services.trainer.engines.params import LadderParams
 from services.trainer.engines.parity import check_parity
 from services.trainer.engines.scoring import predict_split
 from services.trainer.engines.selection import LabelChoice, choose_bias, label_gold
@@ -68,10 +69,10 @@ class TagsTask(Task):
         split: TextSplit,
         states: StateSource,
         architecture: LadderArchitecture,
-        limit: int,
+        params: LadderParams,
     ) -> TagsLesson:
-        """Read a split; longer texts in pieces of `limit` words."""
-        return TagsLesson(split, states, architecture, self.names, limit)
+        """Read a split; longer texts in pieces of `batch_words`."""
+        return TagsLesson(split, states, architecture, self.names, params.batch_words)
 
     def network(self, architecture: LadderArchitecture, seed: int, train: Lesson) -> Ladder:
         """Return adapters with their first weights; the data has no part in them."""

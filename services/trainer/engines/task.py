@@ -121,9 +121,9 @@ class Task(ABC):
         split: TextSplit,
         states: StateSource,
         architecture: LadderArchitecture,
-        limit: int,
+        params: LadderParams,
     ) -> Lesson:
-        """Read a split and what the trunk says; items have at most `limit` words if cut."""
+        """Read a split and what the trunk says; items have at most `batch_words` if cut."""
 
     @abstractmethod
     def network(self, architecture: LadderArchitecture, seed: int, train: Lesson) -> Ladder:
