@@ -11,9 +11,11 @@ span, and behind it.
 - snips: one intent per text; the published test split is measured.
 - nlupp: several intents per text, by domain; `--rounds` up to 10 pairs of folds are measured.
 
-The last line is one JSON object; by set: `baseline` and `ours` (micro F1, which is the accuracy
-where exactly one value holds), `baseline_macro` and `ours_macro`, `ours_by_seed`, `beaten`. Rounds
-of one set are averaged.
+One line per set says mean and spread over the seeds. The last line is one JSON object; by set:
+`baseline` and `ours` (micro F1, which is the accuracy where exactly one value holds; ours is the
+mean over the seeds), `ours_spread` (standard deviation of the seeds), `baseline_macro` and
+`ours_macro`, `ours_by_seed`, `support` (values to find: with few of them, a difference of a
+hundredth is chance), `beaten`. Rounds of one set are averaged.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,12 +152,21 @@ def compare(
     return {
         "baseline": round(theirs, 4),
         "ours": round(mine, 4),
+        "ours_spread": round(stdev(seeds.values()), 4) if len(seeds) > 1 else 0.0,
         "baseline_macro": round(fmean(e.macro_f1 for e in baselines), 4),
         "ours_macro": round(fmean(e.macro_f1 for rounds in by_seed.values() for e in rounds), 4),
         "ours_by_seed": {seed: round(f1, 4) for seed, f1 in seeds.items()},
         "rounds": len(baselines),
+        "support": sum(evaluation.micro.support for evaluation in baselines),
         "beaten": mine > theirs,
     }
+
+
+def _sentence(figures: Mapping[str, object]) -> str:
+    return (
+        f"ours {figures['ours']} ± {figures['ours_spread']} (by seed {figures['ours_by_seed']}), "
+        f"baseline {figures['baseline']}, {figures['support']} values to find"
+    )
 
 
 def _model(judged: JudgedSet, strength: float) -> Pipeline:
@@ -222,7 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     for seed in options.seeds
                 },
             )
-            sys.stdout.write(f"{name}: {json.dumps(found[name])}\n")
+            sys.stdout.write(f"{name}: {_sentence(found[name])}\n")
             sys.stdout.flush()
     sys.stdout.write(json.dumps(found) + "\n")
     return 0

@@ -110,8 +110,11 @@ def test_figures_average_rounds_and_seeds() -> None:
     found = compare([half, full], {0: [full, full], 1: [half, full]})
     assert (found["baseline"], found["ours"]) == (0.75, 0.875)
     assert found["ours_by_seed"] == {0: 1.0, 1: 0.75}
+    assert found["ours_spread"] == 0.1768
+    assert found["support"] == 4
     assert found["beaten"] is True
-    assert compare([full], {0: [full]})["beaten"] is False
+    alone = compare([full], {0: [full]})
+    assert (alone["beaten"], alone["ours_spread"]) == (False, 0.0)
 
 
 def _write(path: Path, rows: list[dict[str, object]]) -> None:
