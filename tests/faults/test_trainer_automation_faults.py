@@ -49,6 +49,7 @@ from services.trainer.ports import (
     Snapshot,
 )
 from services.trainer.repository import JobRepository
+from services.trainer.scripts.repository import ScriptRepository
 from tests.support.hooked_store import Hook, HookedStore
 
 SNAPSHOT = Snapshot(
@@ -131,6 +132,7 @@ class Trainer:
             registry,  # type: ignore[arg-type]
             Admitting(),  # type: ignore[arg-type]
             installed_engines(),
+            ScriptRepository(store),
             default_trunk_source="t",
         )
         self.groups = GroupHandlers(

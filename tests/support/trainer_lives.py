@@ -34,6 +34,7 @@ from services.trainer.protocol import (
 from services.trainer.publishing import Publisher
 from services.trainer.reports.repository import ReportRepository
 from services.trainer.resources.slots import Grant
+from services.trainer.scripts.repository import ScriptRepository
 from services.trainer.trunks import TrunkStore
 from tests.support.trainer_child import export_trunk, write_results
 
@@ -228,6 +229,7 @@ class Trainer:
                 trunks=trunks,
                 publisher=Publisher(peer, trunks, code_version="1"),
                 reports=ReportRepository(mortal),
+                scripts=ScriptRepository(mortal),
                 clock=clock,
             ),
         )
