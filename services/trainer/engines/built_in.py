@@ -31,7 +31,6 @@ _LABEL_SMOOTHING = EngineOption(
     "all of them in training. The ladder's default for assertion is "
     f"{DEFAULTS['assertion'].label_smoothing:g}.",
 )
-_TRUNK_LEARNING_RATE = "Step size for the trunk's weights."
 _HEAD = EngineOption(
     name="head",
     kind=Kind.STRING,
@@ -70,82 +69,73 @@ LADDER = EngineInfo(
     transfer=True,
 )
 
-LORA = EngineInfo(
-    name="lora",
-    description="Low-rank changes of the trunk, trained together with the adapters, merged and "
-    "exported as a trunk of its own: for labels that the frozen trunk does not suffice for.",
-    model_types=_ALL,
-    entry="services.trainer.engines.trunk_engine:train_lora",
-    defaults=dict.fromkeys(_ALL, _TUNED),
-    options=(
-        EngineOption(
-            name="rank",
-            kind=Kind.INTEGER,
-            default=16,
-            minimum=1,
-            maximum=256,
-            description="Rank of the change of each weight matrix.",
-        ),
-        EngineOption(
-            name="alpha",
-            kind=Kind.NUMBER,
-            default=32.0,
-            minimum=0.1,
-            maximum=1024,
-            description="Scale of the changes: they are multiplied by alpha / rank.",
-        ),
-        EngineOption(
-            name="lora_dropout",
-            kind=Kind.NUMBER,
-            default=0.05,
-            maximum=0.9,
-            description="Share of the inputs of the changes dropped while training.",
-        ),
-        EngineOption(
-            name="targets",
-            kind=Kind.STRING,
-            default="all-linear",
-            description="Which matrices change: `all-linear`, or ends of module names separated "
-            "by commas, such as `query,value`.",
-        ),
-        EngineOption(
-            name="trunk_learning_rate",
-            kind=Kind.NUMBER,
-            default=1e-3,
-            minimum=1e-7,
-            maximum=0.1,
-            description=_TRUNK_LEARNING_RATE,
-        ),
-        _HEAD,
-        _MIN_STEPS,
-        _LABEL_SMOOTHING,
+
+def _tuned(
+    name: str, description: str, trunk_learning_rate: float, *own: EngineOption
+) -> EngineInfo:
+    """Return an engine that trains the trunk too, with these options before those of all such."""
+    rate = EngineOption(
+        name="trunk_learning_rate",
+        kind=Kind.NUMBER,
+        default=trunk_learning_rate,
+        minimum=1e-7,
+        maximum=0.1,
+        description="Step size for the trunk's weights.",
+    )
+    return EngineInfo(
+        name=name,
+        description=description,
+        model_types=_ALL,
+        entry=f"services.trainer.engines.trunk_engine:train_{name}",
+        defaults=dict.fromkeys(_ALL, _TUNED),
+        options=(*own, rate, _HEAD, _MIN_STEPS, _LABEL_SMOOTHING),
+        resources=EngineResources(cpu=2, memory_bytes=4 * _GIB),
+        own_trunk=True,
+    )
+
+
+LORA = _tuned(
+    "lora",
+    "Low-rank changes of the trunk, trained together with the adapters, merged and exported as a "
+    "trunk of its own: for labels that the frozen trunk does not suffice for.",
+    1e-3,
+    EngineOption(
+        name="rank",
+        kind=Kind.INTEGER,
+        default=16,
+        minimum=1,
+        maximum=256,
+        description="Rank of the change of each weight matrix.",
     ),
-    resources=EngineResources(cpu=2, memory_bytes=4 * _GIB),
-    own_trunk=True,
+    EngineOption(
+        name="alpha",
+        kind=Kind.NUMBER,
+        default=32.0,
+        minimum=0.1,
+        maximum=1024,
+        description="Scale of the changes: they are multiplied by alpha / rank.",
+    ),
+    EngineOption(
+        name="lora_dropout",
+        kind=Kind.NUMBER,
+        default=0.05,
+        maximum=0.9,
+        description="Share of the inputs of the changes dropped while training.",
+    ),
+    EngineOption(
+        name="targets",
+        kind=Kind.STRING,
+        default="all-linear",
+        description="Which matrices change: `all-linear`, or ends of module names separated by "
+        "commas, such as `query,value`.",
+    ),
 )
 
-FULL = EngineInfo(
-    name="full",
-    description="Fine-tuning of all of the trunk's weights together with the adapters, exported "
-    "as a trunk of its own: the slowest, and the largest artifacts.",
-    model_types=_ALL,
-    entry="services.trainer.engines.trunk_engine:train_full",
-    defaults=dict.fromkeys(_ALL, _TUNED),
-    options=(
-        EngineOption(
-            name="trunk_learning_rate",
-            kind=Kind.NUMBER,
-            default=1e-4,
-            minimum=1e-7,
-            maximum=0.1,
-            description=_TRUNK_LEARNING_RATE,
-        ),
-        _HEAD,
-        _MIN_STEPS,
-        _LABEL_SMOOTHING,
-    ),
-    resources=EngineResources(cpu=2, memory_bytes=4 * _GIB),
-    own_trunk=True,
+FULL = _tuned(
+    "full",
+    "Fine-tuning of all of the trunk's weights together with the adapters, exported as a trunk of "
+    "its own: the slowest, and the largest artifacts.",
+    1e-4,
 )
 
 SCRIPT = EngineInfo(
