@@ -59,17 +59,26 @@ def test_sets_are_read_and_split(tmp_path: Path) -> None:
     sets = load_sets(tmp_path, 2)
     assert [found.name for found in sets] == [
         "negex_context",
+        *["negex_context-folds"] * 5,
         "snips",
         *["nlupp-banking"] * 2,
         *["nlupp-hotels"] * 2,
     ]
-    for found in sets[:2]:
+    for found in (sets[0], sets[6]):
         assert len(found.test) == 40
         assert found.train
         assert found.dev
         assert all(in_dev(example.text) for example in found.dev)
         assert not any(in_dev(example.text) for example in found.train)
-    banking = sets[2]
+    measured = [example.text for found in sets[1:6] for example in found.test]
+    assert len(measured) == len(set(measured)) == 80
+    for found in sets[1:6]:
+        parts = [
+            {example.text for example in part} for part in (found.train, found.dev, found.test)
+        ]
+        assert len(set.union(*parts)) == sum(map(len, parts)) == 80
+        assert all(parts)
+    banking = sets[7]
     assert {example.text.split()[0] for example in banking.test} == {"18", "19"}
     assert banking.values == ["a", "b"]
     assert [list(example.choices) for example in banking.test[:2]] == [["a", "b"], []]
