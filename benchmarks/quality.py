@@ -1,7 +1,8 @@
 """Exact-span quality of the engines over four public sets and several seeds.
 
     python -m benchmarks.quality [--sets wnut17 ...] [--engines ladder lora full] [--seeds 0 1 2]
-                                 [--limit N] [--data FOLDER] [--params JSON] [--keep FOLDER]
+                                 [--limit N] [--data FOLDER] [--params JSON] [--options JSON]
+                                 [--keep FOLDER]
 
 FOLDER holds one folder per set, as `benchmarks.quality_data` reads them. Each engine runs as a
 training job runs it, on the embedded trunk: all labels of the set in one call, evaluation on the
@@ -9,8 +10,8 @@ serving path. One JSON object per set and engine, each on a line of its own on s
 `test_f1` and `dev_f1` (micro F1 of exact spans: `mean`, `std`, `min`, `max`, `by_seed`),
 `test_precision`, `test_recall`, `labels` (mean test F1 by label), `train_seconds` by seed (training
 alone), `activation_seconds` by seed (running the frozen trunk; only the first seed has to),
-`train_texts`, `dev_texts`, `test_texts`, `params` that differ from the defaults. `dev_f1` is
-what epochs and biases were chosen by, so it flatters; nothing was chosen by `test_f1`.
+`train_texts`, `dev_texts`, `test_texts`, `params` and `options` that differ from the defaults.
+`dev_f1` is what epochs and biases were chosen by, so it flatters; nothing was chosen by `test_f1`.
 
 `--limit` takes that many training texts, evenly spread over the set; dev and test stay whole.
 `--keep` names a folder for the exported trunk and the activations, which later calls then reuse.
@@ -40,7 +41,12 @@ _DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 def train_once(
-    engine: str, data: QualitySet, seed: int, folders: Path, changes: Mapping[str, Any]
+    engine: str,
+    data: QualitySet,
+    seed: int,
+    folders: Path,
+    changes: Mapping[str, Any],
+    options: Mapping[str, str] | None = None,
 ) -> TrainResult:
     """Train all labels of a set with an installed engine and its own defaults.
 
@@ -50,6 +56,7 @@ def train_once(
         seed: The run's seed.
         folders: Holds the exported ``trunk`` and the ``cache`` that runs share.
         changes: Parameters that are not the engine's defaults.
+        options: Options of its own that are not.
 
     Raises:
         SystemExit: The engine is not installed, or what it trained must not be served.
@@ -69,7 +76,7 @@ def train_once(
             work_dir=Path(work),
             cache_dir=folders / "cache",
             params=LadderParams.from_document(params),
-            options=info.option_values({}),
+            options=info.option_values(options or {}),
             trunk_source=TRUNK,
         )
         result = info.load()(request, _show, lambda: False)
@@ -91,7 +98,11 @@ def summary(values: Mapping[int, float]) -> dict[str, Any]:
 
 
 def report(
-    engine: str, data: QualitySet, results: Mapping[int, TrainResult], changes: Mapping[str, Any]
+    engine: str,
+    data: QualitySet,
+    results: Mapping[int, TrainResult],
+    changes: Mapping[str, Any],
+    options: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return the line of one set and engine from its runs by seed."""
     tests = {seed: result.evaluations["test"] for seed, result in results.items()}
@@ -112,6 +123,7 @@ def report(
         "dev_texts": len(data.dev),
         "test_texts": len(data.test),
         "params": dict(changes),
+        "options": dict(options),
     }
 
 
@@ -129,6 +141,13 @@ def _changes(text: str) -> dict[str, Any]:
     return given
 
 
+def _options(text: str) -> dict[str, str]:
+    given = json.loads(text)
+    if not isinstance(given, dict):
+        raise argparse.ArgumentTypeError("must be a JSON object")
+    return {str(name): str(value) for name, value in given.items()}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -138,6 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--limit", type=int, default=0, help="training texts; default: all")
     parser.add_argument("--data", type=Path, default=_DATA, help="folder of all sets")
     parser.add_argument("--params", type=_changes, default={}, help="JSON, for all engines")
+    parser.add_argument("--options", type=_options, default={}, help="JSON, the engine's own")
     parser.add_argument("--keep", type=Path, help="folder for trunk and activations")
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as scratch:
@@ -148,10 +168,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             data = load_set(name, chosen.data).limited(chosen.limit)
             for engine in chosen.engines:
                 results = {
-                    seed: train_once(engine, data, seed, folders, chosen.params)
+                    seed: train_once(engine, data, seed, folders, chosen.params, chosen.options)
                     for seed in chosen.seeds
                 }
-                line = report(engine, data, results, chosen.params)
+                line = report(engine, data, results, chosen.params, chosen.options)
                 sys.stdout.write(json.dumps(line) + "\n")
                 sys.stdout.flush()
     return 0

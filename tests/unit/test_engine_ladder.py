@@ -16,9 +16,11 @@ from services.common.modeling.onnx.bank import Bank, BankRuntime
 from services.common.modeling.onnx.trunk import TrunkRunner
 from services.common.modeling.predictor import TextPredictor
 from services.common.modeling.states import WordStateReader
+from services.trainer.engines import ladder_training
 from services.trainer.engines import parity as parity_module
 from services.trainer.engines.batch import CachedStates, Layout
 from services.trainer.engines.dataset import Split
+from services.trainer.engines.distillation import with_opinions
 from services.trainer.engines.interface import (
     AdapterArtifact,
     Cancelled,
@@ -407,6 +409,92 @@ def test_adapters_that_do_not_fit_are_refused(
                 initial={"PARTY": dataclasses.replace(initial["PARTY"], manifest=aged)},
             )
         )
+
+
+def test_teachers_are_asked_about_texts_that_they_have_not_seen(
+    trained: tuple[TrainResult, list[TrainEvent]], trunk_folder: Path, tmp_path: Path
+) -> None:
+    wanted = request(trunk_folder, tmp_path, options={"distillation_folds": 3})
+    result, events = run(wanted)
+    lines = [event.message for event in events]
+    assert [line for line in lines if line.startswith("teacher")] == [
+        f"teacher {fold} of 3 is trained on 40 texts and asked about 20" for fold in (1, 2, 3)
+    ]
+    progress = [event.progress for event in events]
+    assert progress == sorted(progress)
+    assert result.parity.passed
+    assert result.evaluations["test"].micro.f1 > 0.8
+    assert result.adapters != trained[0].adapters
+
+    # A run that dies goes on, and its teachers are not trained anew.
+    stopping = dataclasses.replace(wanted, work_dir=tmp_path / "again" / "work")
+    seen: list[int] = []
+    with pytest.raises(Cancelled):
+        train(stopping, lambda event: seen.append(event.epoch), lambda: 2 in seen)
+    steps: list[object] = []
+    resumed, _ = run_counting(stopping, steps)
+    assert resumed.adapters == result.adapters
+    assert {epoch for epoch, _ in steps} == set(range(2, PARAMS.epochs))
+
+
+def run_counting(wanted: TrainRequest, steps: list[object]) -> tuple[TrainResult, list[TrainEvent]]:
+    """Run, and note the epoch and step of every step that is made."""
+    learn = ladder_training.LadderTrainer._learn
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            ladder_training.LadderTrainer,
+            "_learn",
+            lambda trainer, batch, rate: (
+                steps.append((trainer._epoch, trainer._step)),
+                learn(trainer, batch, rate),
+            )[1],
+        )
+        return run(wanted)
+
+
+def test_opinions_come_from_other_folds_and_copies_stay_together() -> None:
+    texts = ["a b", "c", "a b", "d e f", "g"]
+    offsets = np.asarray([0, 2, 3, 5, 8, 9])
+    split = Split(
+        examples=[Example(text=text) for text in texts],
+        texts=[None] * 5,  # type: ignore[list-item]
+        states=Rowless(),  # type: ignore[arg-type]
+        features=np.zeros((9, 1), dtype=np.float32),
+        present=np.ones(9, dtype=bool),
+        tags=np.zeros((1, 9), dtype=np.int8),
+        offsets=offsets,
+    )
+    asked: list[tuple[list[str], list[str]]] = []
+
+    def ask(rest: Split, left_out: Split, fold: int) -> np.ndarray:
+        asked.append(([e.text for e in rest.examples], [e.text for e in left_out.examples]))
+        return np.full((1, left_out.words, 3), fold + 1, dtype=np.float32)
+
+    joined = with_opinions(split, 2, ask)
+    assert asked == [
+        (["c", "g"], ["a b", "a b", "d e f"]),
+        (["a b", "a b", "d e f"], ["c", "g"]),
+    ]
+    assert joined.opinions is not None
+    assert joined.opinions[0, :, 0].tolist() == [1, 1, 2, 1, 1, 1, 1, 1, 2]
+    assert joined.subset([1, 3]).opinions[0, :, 0].tolist() == [2, 1, 1, 1]  # type: ignore[index]
+    with pytest.raises(EngineError, match="6 different train texts at least; there are 4"):
+        with_opinions(split, 3, ask)
+
+
+class Rowless:
+    """States that nobody reads."""
+
+    def take(self, rows: object) -> Rowless:
+        return self
+
+
+@pytest.mark.parametrize("changes", [{"distillation_folds": 1}, {"distillation_folds": 31}])
+def test_folds_that_cannot_be_are_refused(
+    trunk_folder: Path, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    with pytest.raises(EngineError, match="distillation_folds"):
+        run(request(trunk_folder, tmp_path, options=changes))
 
 
 def test_a_torn_or_foreign_checkpoint_is_ignored(

@@ -48,9 +48,12 @@ class Split(TextSplit):
 
     Attributes:
         states: float16 [words, taps, hidden_size], on disk.
+        opinions: What teachers say of each word, learned beside the tags: probabilities of B, I
+            and O, float32 [labels, words, 3]; see `services.trainer.engines.distillation`.
     """
 
     states: StateRows
+    opinions: NDArray[np.float32] | None = None
 
     def inputs(self, start: int, end: int) -> WordInputs:
         """Return rows ``[start, end)`` as the serving banks read them."""
@@ -72,6 +75,7 @@ class Split(TextSplit):
             features=self.features[rows],
             present=self.present[rows],
             tags=self.tags[:, rows],
+            opinions=None if self.opinions is None else self.opinions[:, rows],
             offsets=np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]),
         )
 

@@ -6,12 +6,19 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from services.common.modeling.evaluation import Evaluation
+from services.common.modeling.heads import Head
 from services.common.modeling.onnx.trunk import TrunkRunner
 from services.common.modeling.states import WordStateReader
+from services.trainer.engines import distillation
+from services.trainer.engines.batch import CachedStates
 from services.trainer.engines.dataset import Split
 from services.trainer.engines.engine_run import EngineRun
 from services.trainer.engines.interface import (
+    EngineError,
     OnEvent,
     ShouldStop,
     Stage,
@@ -21,6 +28,7 @@ from services.trainer.engines.interface import (
 from services.trainer.engines.ladder_training import LadderTrainer
 from services.trainer.engines.learning_curve import OPTION, learning_curve
 from services.trainer.engines.run_identity import run_digest
+from services.trainer.engines.tags_task import TagsLesson
 from services.trainer.engines.training_plan import TrainedLadder
 from services.trainer.engines.transfer import load_initial
 from services.trainer.reports.model import LearningCurvePoint
@@ -52,7 +60,7 @@ def train(request: TrainRequest, on_event: OnEvent, should_stop: ShouldStop) -> 
 
     Raises:
         NoTrainingDataError: If there is no label, value or status, or nothing to learn from.
-        EngineError: If an adapter that training starts from does not fit.
+        EngineError: If an adapter that training starts from does not fit, or an option.
         ManifestError: If the trunk's files differ from its manifest.
         Cancelled: When `should_stop` says so.
     """
@@ -71,7 +79,8 @@ class _Run(EngineRun):
             splits = self.cached_splits(reader)
         train_split, decider = self.decider(splits)
         with log.stage(Stage.TRAINING, self.training_line(train_split)):
-            trained = self._train(trunk, train_split, decider[1])
+            lesson = self._with_opinions(trunk, train_split, decider[1])
+            trained = self._train(trunk, lesson, decider[1])
         with log.stage(Stage.EVALUATING, "evaluating on the serving path"):
             name, dev = decider
             judged = {name: dev, "test": splits.get("test")}
@@ -102,7 +111,7 @@ class _Run(EngineRun):
         if part:
             # A run of its own, with its own checkpoint, whose passes are not the job's.
             home = request.work_dir / part
-            home.mkdir(exist_ok=True)
+            home.mkdir(parents=True, exist_ok=True)
             request = replace(request, train=train_split.examples, work_dir=home)
         trainer = LadderTrainer(
             task=self.task,
@@ -119,9 +128,42 @@ class _Run(EngineRun):
             log.say(Stage.TRAINING, f"resumed after epoch {trainer.resumed}")
         if part:
             return trainer.run(lambda _: None, lambda _: None, self.should_stop)
+        # Teachers were trained before.
+        folds = int(request.options.get(distillation.OPTION, 0))
         return trainer.run(
-            log.epoch, lambda share: log.progress(Stage.TRAINING, share), self.should_stop
+            log.epoch,
+            lambda share: log.progress(Stage.TRAINING, (folds + share) / (folds + 1)),
+            self.should_stop,
         )
+
+    def _with_opinions(self, trunk: TrunkRunner, train_split: Split, dev: Split | None) -> Split:
+        """Return what is learned from, with the opinions of teachers where they are asked for."""
+        folds = int(self.request.options.get(distillation.OPTION, 0))
+        if not folds:
+            return train_split
+        if folds == 1 or self.task.head is not Head.TAGS:
+            raise EngineError(
+                f"{distillation.OPTION} must be 0 or from 2 on, and 0 but for spans (ner)"
+            )
+        architecture = self.task.architecture(trunk.manifest, self.request.params)
+
+        def ask(rest: Split, left_out: Split, fold: int) -> NDArray[np.float32]:
+            trained = self._train(trunk, rest, dev, f"teacher-{fold}")
+            self.log.progress(
+                Stage.TRAINING,
+                (fold + 1) / (folds + 1),
+                f"teacher {fold + 1} of {folds} is trained on {len(rest.examples)} texts and asked "
+                f"about {len(left_out.examples)}",
+            )
+            return TagsLesson(
+                left_out,
+                CachedStates(),
+                architecture,
+                self.task.names,
+                self.request.params.batch_words,
+            ).probabilities(trained.ladder)
+
+        return distillation.with_opinions(train_split, folds, ask)
 
     def _learning_curve(
         self,

@@ -29,6 +29,8 @@ from services.trainer.engines.task import Judged, Lesson, Task
 from services.trainer.reports.model import ScoredText
 
 _EVALUATION_WORDS = 4096
+# What an opinion counts beside the annotation: docs/adr/0015.
+_OPINION = 0.5
 
 
 class TagsTask(Task):
@@ -140,6 +142,7 @@ class TagsLesson(Lesson):
         self._states = states
         self._labels = tuple(labels)
         self._tags = split.tags
+        self._opinions = split.opinions if isinstance(split, Split) else None
         self._gap = architecture.context
         self._taps = list(architecture.taps)
         self._gold = label_gold(split, labels)
@@ -149,15 +152,30 @@ class TagsLesson(Lesson):
         lesson = copy.copy(self)
         lesson._labels = tuple(self._labels[place] for place in places)
         lesson._tags = self._tags[list(places)]
+        if self._opinions is not None:
+            lesson._opinions = self._opinions[list(places)]
         lesson._gold = [self._gold[place] for place in places]
         return lesson
 
     def losses(
         self, ladder: Ladder, items: Sequence[Rows], dropout: Dropout | None
     ) -> torch.Tensor:
-        """Return each label's mean cross-entropy over its words, [labels]."""
+        """Return each label's mean cross-entropy over its words, [labels].
+
+        Where there are opinions, it is that with the mean of annotation and opinion.
+        """
         batch, tags = self._batch(items)
-        return _label_losses(ladder(batch.states, batch.features, batch.mask, dropout), tags)
+        logits = ladder(batch.states, batch.features, batch.mask, dropout)
+        losses = _label_losses(logits, tags)
+        if self._opinions is None:
+            return losses
+        opinions = self._opinions_of(batch, self._opinions)
+        return (1 - _OPINION) * losses + _OPINION * _opinion_losses(logits, tags, opinions)
+
+    def probabilities(self, ladder: Ladder) -> NDArray[np.float32]:
+        """Return what adapters say of each word of the split, float32 [labels, words, 3]."""
+        logits, _ = self._logits(ladder)
+        return functional.softmax(torch.from_numpy(logits), dim=-1).numpy()
 
     def judge(self, ladder: Ladder) -> Judged:
         """Fit each label's bias of O and return how good it is."""
@@ -182,6 +200,14 @@ class TagsLesson(Lesson):
         seen = real[self._split.present[source[real]]]
         tags[:, seen] = self._tags[:, source[seen]]
         return batch, torch.from_numpy(tags).to(self._states.device)
+
+    def _opinions_of(self, batch: Batch, opinions: NDArray[np.float32]) -> torch.Tensor:
+        """Return the opinions on packed rows, float32 [labels, packed rows, 3]; 0 in gaps."""
+        source = batch.layout.source
+        found = np.zeros((len(opinions), len(source), 3), dtype=np.float32)
+        real = np.flatnonzero(source >= 0)
+        found[:, real] = opinions[:, source[real]]
+        return torch.from_numpy(found).to(self._states.device)
 
     def _logits(self, ladder: Ladder) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         split = self._split
@@ -215,3 +241,12 @@ def _label_losses(logits: torch.Tensor, tags: torch.Tensor) -> torch.Tensor:
         logits.transpose(1, 2), tags, ignore_index=-1, reduction="none"
     )
     return losses.sum(dim=1) / (tags >= 0).sum(dim=1).clamp(min=1)
+
+
+def _opinion_losses(
+    logits: torch.Tensor, tags: torch.Tensor, opinions: torch.Tensor
+) -> torch.Tensor:
+    """Return each label's mean cross-entropy with opinions, [labels]; tag -1 is left out."""
+    losses = -(opinions * functional.log_softmax(logits, dim=-1)).sum(dim=-1)
+    learned = tags >= 0
+    return (losses * learned).sum(dim=1) / learned.sum(dim=1).clamp(min=1)
