@@ -373,15 +373,15 @@ async def test_drain_finishes_calls_and_ends_watches(tmp_path: Path, echo: Echo)
         watch = client.WatchForever(request())
         await watch.read()
         calls = [
-            asyncio.create_task(client.call(shape, "sleep:0.5"))
-            for shape in SHAPES
-            for _ in range(5)
+            asyncio.create_task(client.call(shape, "hold")) for shape in SHAPES for _ in range(5)
         ]
         await until(lambda: echo.active == 21)
         drained = asyncio.create_task(server.drain())
         assert (await health.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
         error = await refusal(watch.read())
         assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, Reason.DRAINING)
+        assert not drained.done()
+        echo.finish.set()
         assert await asyncio.gather(*calls) == ["ab"] * 20
         await drained
         assert order == ["hook", "background ended"]

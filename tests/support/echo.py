@@ -1,7 +1,8 @@
 """A service with all four shapes of calls, which does what its requests say.
 
 `python -m tests.support.echo` runs it as a process. The `request_id` of a request is a command:
-``raise:CODE``, ``bug``, ``store-down``, ``sleep:SECONDS``, ``block``, ``who``, ``huge`` or nothing.
+``raise:CODE``, ``bug``, ``store-down``, ``sleep:SECONDS``, ``block``, ``hold``, ``who``, ``huge`` or
+nothing.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Echo:
     started: asyncio.Event = field(default_factory=asyncio.Event)
     watched: asyncio.Event = field(default_factory=asyncio.Event)
     release: asyncio.Event = field(default_factory=asyncio.Event)
+    finish: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: list[str] = field(default_factory=list)
     active: int = 0
 
@@ -78,6 +80,8 @@ class Echo:
                 await asyncio.sleep(float(argument))
             case "block":
                 await self.release.wait()
+            case "hold":
+                await self.finish.wait()
             case "who":
                 call = current_call()
                 return f"{call.method} {call.request_id} {call.caller} {call.remaining()}"

@@ -344,6 +344,12 @@ def test_refuses_what_it_cannot_train(
         run(request("single", trunk_folder, tmp_path, **changes))
 
 
+def test_opinions_of_teachers_are_for_spans(trunk_folder: Path, tmp_path: Path) -> None:
+    wanted = request("single", trunk_folder, tmp_path, options={"distillation_folds": 3})
+    with pytest.raises(EngineError, match="distillation_folds must be 0"):
+        run(wanted)
+
+
 def test_parity_catches_a_bank_that_computes_something_else(
     kind: str,
     trained: tuple[TrainResult, list[TrainEvent]],
