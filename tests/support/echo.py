@@ -1,8 +1,8 @@
 """A service with all four shapes of calls, which does what its requests say.
 
 `python -m tests.support.echo` runs it as a process. The `request_id` of a request is a command:
-``raise:CODE``, ``bug``, ``store-down``, ``sleep:SECONDS``, ``block``, ``hold``, ``who``, ``huge`` or
-nothing.
+``raise:CODE``, ``bug``, ``store-down``, ``sleep:SECONDS``, ``block``, ``hold``, ``who``,
+``huge`` or nothing.
 """
 
 from __future__ import annotations
