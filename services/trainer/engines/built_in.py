@@ -69,7 +69,7 @@ LADDER = EngineInfo(
             maximum=10,
             description="For spans (ner): teachers that are trained on parts of the train texts "
             "first. What each says of the texts that it has not seen is learned beside the "
-            "annotations. 3 make better adapters in three times the training; 0: none; 1: refused.",
+            "annotations. 3 take three times the training; 0: none; 1: refused.",
         ),
         _MIN_STEPS,
         _LABEL_SMOOTHING,
