@@ -7,6 +7,7 @@ import socket
 import urllib.request
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -17,8 +18,9 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from structlog.testing import capture_logs
 
 from services.common import supervise
-from services.common.errors import Code, Reason
+from services.common.errors import Code, DeadlineExceededError, Reason
 from services.common.grpc_status import received_error
+from services.common.interceptors.deadlines import Deadlines
 from services.common.server import StartError
 from services.common.wiring import BackgroundTask, GrpcService, Wiring
 from tests.support import client_channel, running
@@ -254,11 +256,26 @@ async def test_deadline_ends_the_handler(client: EchoClient, echo: Echo, shape: 
     assert lines(logs)[0]["code"] == "DEADLINE_EXCEEDED"
 
 
-async def test_expired_deadline_never_reaches_a_handler(client: EchoClient, echo: Echo) -> None:
+async def test_expired_deadline_has_its_code(client: EchoClient) -> None:
     error = await refusal(client.call("unary_unary", "", timeout=1e-9))
     assert error.code is grpc.StatusCode.DEADLINE_EXCEEDED
-    await asyncio.sleep(0.05)
-    assert not echo.started.is_set()
+
+
+@pytest.mark.parametrize("left", [0.0, -0.5])
+async def test_expired_deadline_never_reaches_a_handler(left: float) -> None:
+    call = SimpleNamespace(
+        context=SimpleNamespace(time_remaining=lambda: left),
+        shape="unary_unary",
+        method="/m",
+        request_id="r",
+        caller="token",
+        user="",
+    )
+    reached = False
+    with pytest.raises(DeadlineExceededError):
+        async with Deadlines(60.0).around(call):  # type: ignore[arg-type]
+            reached = True
+    assert not reached
 
 
 async def test_default_deadline_has_a_reason_and_spares_watches(tmp_path: Path) -> None:
