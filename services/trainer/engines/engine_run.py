@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,15 @@ class EngineRun:
         params = self.request.params
         return WordStateReader(trunk, max_length=params.max_length, stride=params.stride)
 
+    def open_trunk(self, folder: Path) -> TrunkRunner:
+        """Return a trunk as the request wants it run.
+
+        Raises:
+            ManifestError: Its files differ from its manifest.
+        """
+        request = self.request
+        return TrunkRunner.open_folder(folder, providers=request.providers, threads=request.threads)
+
     def activations(
         self,
         reader: WordStateReader,
@@ -145,6 +155,29 @@ class EngineRun:
             splits[name] = build_split(given[name], texts, activations, self.task.tags, notes)
             for sentence in (*notes.sentences(name), *self.task.notes(name, self.given[name])):
                 log.note(Stage.ACTIVATIONS, sentence)
+        return splits
+
+    def judged_splits(
+        self, reader: WordStateReader, examples: Mapping[str, Sequence[Example]]
+    ) -> dict[str, Split]:
+        """Return the splits that are evaluated and have words, with what a trunk says about them.
+
+        For a trunk that this run made: the training texts are not run through it.
+
+        Raises:
+            Cancelled: When asked to stop.
+        """
+        splits = {}
+        for name in ("dev", "held_out", "test"):
+            given = examples.get(name, ())
+            texts = reader.prepare([example.text for example in given])
+            if not any(text.words for text in texts):
+                continue
+            activations = self.activations(reader, texts, lambda _: None)
+            for remark in activations.remarks:
+                self.log.note(Stage.ACTIVATIONS, f"{name}: {remark}")
+            notes = AlignmentNotes()
+            splits[name] = build_split(given, texts, activations, self.task.tags, notes)
         return splits
 
     def decider(self, splits: dict[str, Split]) -> tuple[Split, tuple[str, Split | None]]:

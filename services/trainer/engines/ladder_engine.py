@@ -71,9 +71,7 @@ class _Run(EngineRun):
     def run(self) -> TrainResult:
         request, log = self.request, self.log
         with log.stage(Stage.PREPARING, "opening the trunk"):
-            trunk = TrunkRunner.open_folder(
-                request.trunk_folder, providers=request.providers, threads=request.threads
-            )
+            trunk = self.open_trunk(request.trunk_folder)
             reader = self.reader(trunk)
         with log.stage(Stage.ACTIVATIONS, "running the trunk over all splits"):
             splits = self.cached_splits(reader)
@@ -129,16 +127,20 @@ class _Run(EngineRun):
         if part:
             return trainer.run(lambda _: None, lambda _: None, self.should_stop)
         # Teachers were trained before.
-        folds = int(request.options.get(distillation.OPTION, 0))
+        folds = self._folds
         return trainer.run(
             log.epoch,
             lambda share: log.progress(Stage.TRAINING, (folds + share) / (folds + 1)),
             self.should_stop,
         )
 
+    @property
+    def _folds(self) -> int:
+        return int(self.request.options.get(distillation.OPTION, 0))
+
     def _with_opinions(self, trunk: TrunkRunner, train_split: Split, dev: Split | None) -> Split:
         """Return what is learned from, with the opinions of teachers where they are asked for."""
-        folds = int(self.request.options.get(distillation.OPTION, 0))
+        folds = self._folds
         if not folds:
             return train_split
         if folds == 1 or self.task.head is not Head.TAGS:

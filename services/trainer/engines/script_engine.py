@@ -9,7 +9,6 @@ from pathlib import Path
 
 from services.common.modeling.evaluation import Evaluation
 from services.common.modeling.manifest import AdapterManifest
-from services.common.modeling.onnx.trunk import TrunkRunner
 from services.common.modeling.states import WordStateReader
 from services.trainer.engines.engine_run import EngineRun
 from services.trainer.engines.interface import (
@@ -68,12 +67,13 @@ class _Run(EngineRun):
         request, log = self.request, self.log
         folder = request.work_dir / "script"
         with log.stage(Stage.PREPARING, "opening the trunk"):
-            trunk = self._open(request.trunk_folder)
+            trunk = self.open_trunk(request.trunk_folder)
             reader = self.reader(trunk)
         with log.stage(Stage.ACTIVATIONS, "running the trunk over all splits"):
             splits = self.cached_splits(reader)
             train_split, (name, dev) = self.decider(splits)
             judged = {name: dev, "test": splits.get("test")}
+            present = {key: split for key, split in judged.items() if split is not None}
             prepare_folder(folder)
             # Not test: what the result is judged by must not be learned from.
             told = {"train": train_split} if dev is None else {"train": train_split, "dev": dev}
@@ -93,14 +93,13 @@ class _Run(EngineRun):
                     "The script brought a trunk of its own, but the job keeps or continues "
                     "adapters of another version: all adapters of a version read one trunk."
                 )
-            trunk = self._open(own)
+            trunk = self.open_trunk(own)
             reader = self.reader(trunk)
-            splits = self.cached_splits(reader)
-            train_split, (name, dev) = self.decider(splits)
-            judged = {name: dev, "test": splits.get("test")}
+            present = self.judged_splits(
+                reader, {key: split.examples for key, split in present.items()}
+            )
         with log.stage(Stage.EVALUATING, "evaluating on the serving path"):
             artifacts = self._adapters(folder, reader, {})
-            present = {key: split for key, split in judged.items() if split is not None}
             evaluations = self.evaluate(artifacts, present, trunk.manifest)
         with log.stage(Stage.PARITY, "comparing torch with onnxruntime"):
             adapters = self._adapters(folder, reader, evaluations)
@@ -115,10 +114,6 @@ class _Run(EngineRun):
             texts=self.texts,
             trunk_folder=own,
         )
-
-    def _open(self, folder: Path) -> TrunkRunner:
-        request = self.request
-        return TrunkRunner.open_folder(folder, providers=request.providers, threads=request.threads)
 
     def _execute(self, script: ScriptRun, folder: Path) -> None:
         if not landlock.version():

@@ -12,7 +12,7 @@ from services.common.modeling.manifest import LadderArchitecture, TrunkManifest
 from services.common.modeling.onnx.trunk import TrunkRunner
 from services.common.modeling.states import WordStateReader
 from services.trainer.engines.alignment import AlignmentNotes
-from services.trainer.engines.dataset import Split, TextSplit, build_split, build_text_split
+from services.trainer.engines.dataset import TextSplit, build_text_split
 from services.trainer.engines.engine_run import EngineRun
 from services.trainer.engines.interface import (
     EngineError,
@@ -82,9 +82,7 @@ class _Run(EngineRun):
     def run(self) -> TrainResult:
         request, log = self.request, self.log
         with log.stage(Stage.PREPARING, f"loading the trunk {request.trunk_source}"):
-            base = TrunkRunner.open_folder(
-                request.trunk_folder, providers=request.providers, threads=request.threads
-            )
+            base = self.open_trunk(request.trunk_folder)
             trunk = self._trunk(base)
             examples = self._examples()
             splits = self._text_splits(self.reader(base), examples)
@@ -94,11 +92,9 @@ class _Run(EngineRun):
             folder = request.work_dir / "trunk"
             export_trunk(trunk.merged()).write(folder)
             del trunk
-            tuned = TrunkRunner.open_folder(
-                folder, providers=request.providers, threads=request.threads
-            )
+            tuned = self.open_trunk(folder)
             reader = self.reader(tuned)
-            judged = self._judged_splits(reader, examples)
+            judged = self.judged_splits(reader, examples)
         lineage = {
             "engine": self._engine,
             "options": dict(request.options),
@@ -226,20 +222,3 @@ class _Run(EngineRun):
         if self.request.options["head"] == "linear":
             return replace(shape, taps=(manifest.taps - 1,), context=0)
         return shape
-
-    def _judged_splits(
-        self, reader: WordStateReader, examples: Mapping[str, Sequence[Example]]
-    ) -> dict[str, Split]:
-        """Run the tuned trunk over what is evaluated."""
-        splits = {}
-        for name in ("dev", "held_out", "test"):
-            given = examples.get(name, ())
-            texts = reader.prepare([example.text for example in given])
-            if not any(text.words for text in texts):
-                continue
-            activations = self.activations(reader, texts, lambda _: None)
-            for remark in activations.remarks:
-                self.log.note(Stage.ACTIVATIONS, f"{name}: {remark}")
-            notes = AlignmentNotes()
-            splits[name] = build_split(given, texts, activations, self.task.tags, notes)
-        return splits

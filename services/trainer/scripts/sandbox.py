@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import selectors
 import subprocess
@@ -89,7 +88,7 @@ def run_script(
                 process.terminate()
     if not told:
         return Outcome(end=End.KILLED, status=-process.returncode)
-    return Outcome(**{**json.loads(told), "end": End(json.loads(told)["end"])})
+    return Outcome.of_json(told)
 
 
 def script_environment(

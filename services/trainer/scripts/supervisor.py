@@ -54,6 +54,12 @@ class Outcome:
     status: int = 0
     message: str = ""
 
+    @classmethod
+    def of_json(cls, text: str | bytes) -> Outcome:
+        """Read the JSON form."""
+        document = json.loads(text)
+        return cls(**{**document, "end": End(document["end"])})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
