@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -18,6 +19,9 @@ from torch.nn import functional
 
 from services.common.modeling.manifest import Head, LadderArchitecture
 from services.common.modeling.onnx.bank_graph import NORM_EPSILON
+
+# Values in the pool that masks of taps are cut from: four to forty steps' worth.
+_POOL = 1 << 23
 
 # Most words are outside of everything: starting there saves the first steps.
 _OUTSIDE_PRIOR = 3.0
@@ -81,13 +85,13 @@ class Ladder(torch.nn.Module):
         rows = states.shape[1]
         if dropout is not None:
             states = dropout.on_taps(states)
-        tap_bias, context_bias = self.weight("tap_bias"), self.weight("context_bias")
-        context_weight, mix_weight = self.weight("context_weight"), self.weight("mix_weight")
+        tap_bias, context_bias = self._by_rung("tap_bias"), self._by_rung("context_bias")
+        context_weight, mix_weight = self._by_rung("context_weight"), self._by_rung("mix_weight")
         weight = self.weight("tap_weight").permute(1, 2, 0, 3).reshape(rungs, shape.hidden_size, -1)
-        taps = torch.bmm(states, weight).view(rungs, rows, labels, width).transpose(1, 2)
+        taps = torch.bmm(states, weight).view(rungs, rows, labels, width).transpose(1, 2).unbind()
         state = torch.einsum("mf,nfd->nmd", features, self.weight("feature_weight"))
         for rung in range(rungs):
-            state = state + taps[rung] + tap_bias[:, rung, None]
+            state = state + taps[rung] + tap_bias[rung][:, None]
             if marks is not None:
                 state = state + torch.matmul(marks, self.weight("marker_weight")[:, rung])
             normed = functional.layer_norm(state, (width,), eps=NORM_EPSILON) * mask
@@ -95,12 +99,19 @@ class Ladder(torch.nn.Module):
                 padded = functional.pad(normed, (0, 0, shape.context, shape.context))
                 shifts = range(2 * shape.context + 1)
                 normed = torch.cat([padded[:, i : i + rows] for i in shifts], dim=-1)
-            hidden = torch.baddbmm(context_bias[:, rung, None], normed, context_weight[:, rung])
+            hidden = torch.baddbmm(context_bias[rung][:, None], normed, context_weight[rung])
             hidden = functional.gelu(hidden)
             if dropout is not None:
                 hidden = dropout.on_hidden(hidden)
-            state = state + torch.bmm(hidden, mix_weight[:, rung])
+            state = state + torch.bmm(hidden, mix_weight[rung])
         return functional.layer_norm(state, (width,), eps=NORM_EPSILON)
+
+    def _by_rung(self, name: str) -> tuple[torch.Tensor, ...]:
+        """Return a parameter's rungs, each with leading label dimension.
+
+        All at once: the gradient of a single index fills zeros for all the others.
+        """
+        return self.weight(name).unbind(1)
 
     def label_tensors(self, index: int) -> dict[str, NDArray[np.float32]]:
         """Return one label's weights as its adapter stores them."""
@@ -139,9 +150,12 @@ class Dropout:
 
     def on_taps(self, states: torch.Tensor) -> torch.Tensor:
         """Drop single values of the taps, [taps, rows, hidden_size]."""
-        return (
-            states * self._mask(states.shape, self._taps, states.device) if self._taps else states
-        )
+        if not self._taps:
+            return states
+        taps, rows, hidden_size = states.shape
+        # By words, as cached states lie in memory.
+        mask = self._pooled(states.numel(), _kept(self._taps)).view(rows, taps, hidden_size)
+        return states * mask.transpose(0, 1).to(states.device)
 
     def on_hidden(self, hidden: torch.Tensor) -> torch.Tensor:
         """Drop single values of a rung, [labels, rows, width]."""
@@ -149,12 +163,37 @@ class Dropout:
         return hidden * self._mask(hidden.shape[1:], share, device) if share else hidden
 
     def _mask(self, shape: torch.Size, share: float, device: torch.device) -> torch.Tensor:
-        # One random byte per value: shares are rounded to 1/256.
-        kept = max(round((1.0 - share) * 256), 1)
-        drawn = np.frombuffer(self._generator.bytes(math.prod(shape)), dtype=np.uint8)
-        mask = (drawn < kept).astype(np.float32)
-        mask *= 256.0 / kept
-        return torch.from_numpy(mask.reshape(tuple(shape))).to(device)
+        kept = _kept(share)
+        mask = _mask_values(self._generator.bytes(math.prod(shape)), kept)
+        return mask.view(shape).to(device)
+
+    def _pooled(self, count: int, kept: int) -> torch.Tensor:
+        """Return so many values of a mask, cut from a pool at places of the step's own."""
+        pool = _pool(kept)
+        cuts = []
+        while count:
+            length = min(count, _POOL // 2)
+            start = int(self._generator.integers(_POOL - length))
+            cuts.append(pool[start : start + length])
+            count -= length
+        return cuts[0] if len(cuts) == 1 else torch.cat(cuts)
+
+
+def _kept(share: float) -> int:
+    """Return how many of 256 values are kept: shares are rounded to 1/256."""
+    return max(round((1.0 - share) * 256), 1)
+
+
+def _mask_values(drawn: bytes, kept: int) -> torch.Tensor:
+    mask = (np.frombuffer(drawn, dtype=np.uint8) < kept).astype(np.float32)
+    mask *= 256.0 / kept
+    return torch.from_numpy(mask)
+
+
+@lru_cache(maxsize=2)
+def _pool(kept: int) -> torch.Tensor:
+    """Return values of masks, float32 [_POOL]. Drawing anew would take half of a step's time."""
+    return _mask_values(np.random.Generator(np.random.SFC64(kept)).bytes(_POOL), kept)
 
 
 def _first_weights(

@@ -28,7 +28,7 @@ from services.trainer.engines.selection import LabelChoice, choose_bias, label_g
 from services.trainer.engines.task import Judged, Lesson, Task
 from services.trainer.reports.model import ScoredText
 
-_EVALUATION_WORDS = 4096
+_EVALUATION_WORDS = 1024
 # What an opinion counts beside the annotation: docs/adr/0015.
 _OPINION = 0.5
 
