@@ -241,8 +241,8 @@ def stack_weights(adapters: Sequence[AdapterWeights]) -> dict[str, NDArray[np.fl
     labels, rungs, width = len(adapters), len(architecture.taps), architecture.width
     arrays = {
         "tap_weight": stacked["tap_weight"]
-        .transpose(1, 2, 0, 3)
-        .reshape(rungs, architecture.hidden_size, labels * width),
+        .transpose(1, 0, 3, 2)
+        .reshape(rungs, labels * width, architecture.hidden_size),
         "feature_weight": stacked["feature_weight"]
         .transpose(1, 0, 2)
         .reshape(architecture.features, labels * width),

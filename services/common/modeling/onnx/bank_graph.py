@@ -31,7 +31,7 @@ def stacked_shapes(architecture: LadderArchitecture) -> dict[str, list[Dimension
     rungs, width = len(architecture.taps), architecture.width
     seen = (2 * architecture.context + 1) * width
     shapes: dict[str, list[Dimension]] = {
-        "tap_weight": [rungs, architecture.hidden_size, "ND"],
+        "tap_weight": [rungs, "ND", architecture.hidden_size],
         "feature_weight": [architecture.features, "ND"],
         "head_weight": ["N", width, architecture.classes],
         "head_bias": ["N", 1, architecture.classes],
@@ -87,10 +87,15 @@ def add_ladder(graph: Graph, architecture: LadderArchitecture, trunk_taps: int) 
         states = graph.op("Gather", "states", graph.ints("taps", architecture.taps), axis=0)
     by_label = graph.ints("by_label", (0, -1, width))
     ones = graph.floats("ones", np.ones(width, dtype=np.float32))
-    # One product per rung for all labels together: [M, H] x [H, N*d].
-    projected = graph.op("MatMul", states, "tap_weight")
-    projected = graph.op("Reshape", projected, graph.ints("by_rung", (0, 0, -1, width)))
-    projected = graph.op("Transpose", projected, perm=[0, 2, 1, 3])
+    # One product per rung for all labels together, [N*d, H] x [H, M]. The weights stand first: the
+    # right side of a product is packed anew in every run, and the words of a short text are far
+    # less than the weights of many labels.
+    turned = graph.op("Transpose", states, perm=[0, 2, 1])
+    projected = graph.op("MatMul", "tap_weight", turned)
+    words = graph.op("Shape", "mask", start=0, end=1)
+    by_rung = graph.op("Concat", graph.ints("by_rung", (rungs, -1, width)), words, axis=0)
+    projected = graph.op("Reshape", projected, by_rung)
+    projected = graph.op("Transpose", projected, perm=[0, 1, 3, 2])
     taps = graph.split(projected, rungs)
     features = graph.op("Reshape", graph.op("MatMul", "features", "feature_weight"), by_label)
     state = graph.op("Transpose", features, perm=[1, 0, 2])
