@@ -12,7 +12,7 @@ from services.common.channels import open_peer
 from services.common.clock import Clock, SystemClock
 from services.common.ids import IdSource, SortableIds
 from services.common.logs import get_logger
-from services.common.modeling.onnx.providers import choose_providers
+from services.common.modeling.onnx.providers import CPU, choose_providers
 from services.common.server import BackgroundTask, GrpcService, Wiring
 from services.common.store.late import opened
 from services.common.watch import Signal
@@ -67,10 +67,11 @@ async def build(
     ids = ids or SortableIds()
     providers = choose_providers(settings.execution_provider)
     _log.info("execution_provider", setting=settings.execution_provider, chosen=providers[0])
+    batch_tokens, background_tokens = settings.batch_sizes(on_gpu=providers[0] != CPU)
     options = EngineOptions(
         providers=providers,
         threads=settings.intra_op_threads,
-        batch_tokens=settings.batch_tokens,
+        batch_tokens=batch_tokens,
     )
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(
@@ -96,7 +97,8 @@ async def build(
         stack.push_async_callback(pinned.close)
         batcher = Batcher(
             threads.run_batch,
-            batch_tokens=settings.batch_tokens,
+            batch_tokens=batch_tokens,
+            background_tokens=background_tokens,
             queue_tokens=settings.queue_tokens,
             clock=clock,
         )
@@ -118,7 +120,7 @@ async def build(
             clock=clock,
             options=PreannotationOptions(
                 page_size=settings.preannotation_page_size,
-                slice_tokens=2 * settings.batch_tokens,
+                slice_tokens=4 * background_tokens,
                 peer_patience=settings.preannotation_patience_seconds,
                 deploy_patience=settings.preannotation_deploy_wait_seconds,
             ),

@@ -9,6 +9,8 @@ from pydantic import Field
 
 from services.common.settings import ServiceSettings
 
+_BATCH_TOKENS_CPU, _BATCH_TOKENS_GPU = 1024, 16_384
+
 
 class InferenceSettings(ServiceSettings):
     """What can be set for inference: ``SPANLOOP_INFERENCE_<FIELD>`` in the environment."""
@@ -28,16 +30,22 @@ class InferenceSettings(ServiceSettings):
         0, ge=0, description="Threads within one run of a model; 0: one per core."
     )
     batch_tokens: int = Field(
-        4096,
-        ge=16,
-        description="Most tokens in one batch: more is faster for many texts, and lets a short "
-        "text wait longer behind them.",
+        0,
+        ge=0,
+        description="Most tokens in one batch: more is faster on a GPU, and lets a short text wait "
+        "longer behind others; 0: 1,024 on a CPU, 16,384 on a GPU.",
+    )
+    background_batch_tokens: int = Field(
+        0,
+        ge=0,
+        description="The same for batches of pre-annotation jobs, which go behind requests: one "
+        "that comes meanwhile waits for the batch; 0: a quarter of a batch.",
     )
     queue_tokens: int = Field(
         262_144,
         ge=1,
-        description="Most tokens of requests under way; past it requests are refused with a time "
-        "to come back.",
+        description="Most tokens of requests under way, of one project three quarters of it; past "
+        "it requests are refused with a time to come back.",
     )
     cache_dir: Path | None = Field(
         None,
@@ -74,6 +82,13 @@ class InferenceSettings(ServiceSettings):
         gt=0,
         description="How long the annotation service may be away before a job fails.",
     )
+
+    def batch_sizes(self, *, on_gpu: bool) -> tuple[int, int]:
+        """Return the tokens of a batch and of one of background work."""
+        # On a CPU larger batches gain nothing: at 500 tokens all cores are busy.
+        usual = _BATCH_TOKENS_GPU if on_gpu else _BATCH_TOKENS_CPU
+        batch = self.batch_tokens or usual
+        return batch, self.background_batch_tokens or max(batch // 4, 1)
 
     @property
     def cache(self) -> Path:

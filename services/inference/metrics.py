@@ -24,6 +24,16 @@ class ServingMetrics(Collector):
         queue = GaugeMetricFamily("spanloop_queue_tokens", "Tokens of requests under way.")
         queue.add_metric([], self._batcher.admitted_tokens)
         yield queue
+        background = GaugeMetricFamily(
+            "spanloop_background_tokens", "Tokens of pre-annotation jobs under way."
+        )
+        background.add_metric([], self._batcher.background_tokens)
+        yield background
+        speed = GaugeMetricFamily(
+            "spanloop_device_tokens_per_second", "Tokens that the device did in a second of late."
+        )
+        speed.add_metric([], self._batcher.tokens_per_second)
+        yield speed
         names = ["project", "revision", "state"]
         active = GaugeMetricFamily(
             "spanloop_generation_active_requests", "Requests under way.", labels=names

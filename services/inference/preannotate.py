@@ -183,6 +183,7 @@ class Preannotation:
             texts=[task.text for task in tasks],
             labels=job.labels,
             wish=Wish(min_score=job.min_score, uncertainty=True, embedding=True),
+            background=True,
         )
         while True:
             try:

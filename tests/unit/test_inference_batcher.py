@@ -20,12 +20,17 @@ from services.common.errors import (
     ResourceExhaustedError,
     UnavailableError,
 )
+from services.common.modeling.onnx.bank import Bank, BankRuntime
+from services.common.modeling.predictor import TextPredictor
 from services.common.modeling.states import PreparedText
-from services.inference.batcher import Asked, Batcher
+from services.inference.batcher import Asked, Batcher, Caller
+from services.inference.engine.batch import Ask
 from services.inference.engine.part import SEGMENT_WORDS, Part, SegmentAnswer, Want
 from tests.support.inference import TEXT, golden_predictor, tiny_adapter
 
 Logits: TypeAlias = NDArray[np.float32]
+Answers: TypeAlias = list[list[SegmentAnswer]]
+CALLER = Caller(tenant="contracts")
 PARTY, DATE = tiny_adapter("PARTY"), tiny_adapter("DATE")
 
 
@@ -38,7 +43,9 @@ class Device:
         self.sizes: list[int] = []
         self.fail: Exception | None = None
 
-    async def __call__(self, work: Callable[[], list[SegmentAnswer]]) -> list[SegmentAnswer]:
+    async def __call__(
+        self, work: Callable[[], list[list[SegmentAnswer]]]
+    ) -> list[list[SegmentAnswer]]:
         await self.gate.wait()
         if self.fail is not None:
             error, self.fail = self.fail, None
@@ -51,10 +58,20 @@ class Device:
 
 @asynccontextmanager
 async def queue(
-    device: Device, *, batch_tokens: int = 4096, queue_tokens: int = 100_000
+    device: Device,
+    *,
+    batch_tokens: int = 4096,
+    background_tokens: int = 4096,
+    queue_tokens: int = 100_000,
 ) -> AsyncIterator[tuple[Batcher, ManualClock]]:
     clock = ManualClock()
-    batcher = Batcher(device, batch_tokens=batch_tokens, queue_tokens=queue_tokens, clock=clock)
+    batcher = Batcher(
+        device,
+        batch_tokens=batch_tokens,
+        background_tokens=background_tokens,
+        queue_tokens=queue_tokens,
+        clock=clock,
+    )
     batcher.start()
     yield batcher, clock
     await batcher.close()
@@ -71,12 +88,14 @@ async def ask(
     texts: list[str],
     positions: tuple[int, ...] = (0, 1),
     deadline: float | None = None,
+    caller: Caller = CALLER,
 ) -> list[Logits]:
-    with batcher.admit(texts) as ticket:
+    with batcher.admit(texts, caller) as ticket:
         prepared = part.predictor.prepare(texts)
         ticket.settle(sum(text.cost for text in prepared))
-        asked = Asked(part=part, want=Want(labels=positions), texts=prepared)
-        return [rows.logits for rows in await ticket.run(asked, deadline)]
+        asked = Asked(asks=[Ask(part=part, want=Want(labels=positions))], texts=prepared)
+        (found,) = await ticket.run(asked, deadline)
+        return [rows.logits for rows in found]
 
 
 def logits(part: Part, texts: list[str]) -> list[Logits]:
@@ -96,7 +115,7 @@ async def test_answers_equal_those_of_the_predictor(part: Part) -> None:
     assert len(device.sizes) > 2
 
 
-async def test_requests_of_one_bank_and_labels_share_a_batch(part: Part) -> None:
+async def test_requests_of_one_trunk_share_a_batch_whatever_they_ask(part: Part) -> None:
     device = Device()
     async with queue(device) as (batcher, _):
         device.gate.clear()
@@ -108,7 +127,7 @@ async def test_requests_of_one_bank_and_labels_share_a_batch(part: Part) -> None
         await asyncio.sleep(0)
         device.gate.set()
         await asyncio.gather(first, other, *rest)
-    assert device.sizes == [1, 5, 1]
+    assert device.sizes == [1, 6]
 
 
 async def test_a_large_request_lets_others_pass(part: Part) -> None:
@@ -149,6 +168,111 @@ async def test_refuses_past_its_bound_with_a_time_to_come_back(part: Part) -> No
         device.gate.set()
         await first
         await ask(batcher, part, ["word"])
+
+
+async def test_a_project_leaves_room_for_the_others(part: Part) -> None:
+    device = Device()
+    text = "word " * 40
+    (prepared,) = part.predictor.prepare([text])
+    # There is room for a second one, but not for one of the same project.
+    bound = int((prepared.cost + len(text) // 4 + 1) * 1.1)
+    async with queue(device, queue_tokens=bound) as (batcher, _):
+        device.gate.clear()
+        first = asyncio.create_task(ask(batcher, part, [text]))
+        await asyncio.sleep(0)
+        with pytest.raises(ResourceExhaustedError, match="this project"):
+            await ask(batcher, part, [text])
+        other = asyncio.create_task(ask(batcher, part, [text], caller=Caller(tenant="letters")))
+        await asyncio.sleep(0)
+        device.gate.set()
+        await asyncio.gather(first, other)
+        assert batcher.admitted_tokens == 0
+
+
+async def test_background_work_is_not_refused_and_yields(part: Part) -> None:
+    device = Device()
+    job = Caller(tenant="contracts", background=True)
+    async with queue(device, batch_tokens=40, background_tokens=20, queue_tokens=60) as (
+        batcher,
+        _,
+    ):
+        device.gate.clear()
+        first = asyncio.create_task(ask(batcher, part, ["word"]))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        work = asyncio.create_task(ask(batcher, part, [TEXT] * 30, caller=job))
+        await asyncio.sleep(0)
+        assert batcher.background_tokens > 60
+        small = asyncio.create_task(ask(batcher, part, ["word"]))
+        await asyncio.sleep(0)
+        device.gate.set()
+        await asyncio.gather(first, small)
+        # It came last and was answered first.
+        assert not work.done()
+        await work
+        assert batcher.background_tokens == 0
+
+
+async def test_projects_share_one_run_of_their_trunk() -> None:
+    one = Part(predictor=golden_predictor([PARTY]))
+    reader = one.predictor.reader
+    runtime = BankRuntime(reader.trunk.manifest, providers=["CPUExecutionProvider"])
+    two = Part(predictor=TextPredictor(reader, Bank.stack(runtime, [DATE.load()])))
+    device = Device()
+    async with queue(device) as (batcher, _):
+        device.gate.clear()
+        asking = [
+            asyncio.create_task(ask(batcher, part, [text], (0,), caller=Caller(tenant=text)))
+            for part, text in ((one, "first"), (one, TEXT), (two, TEXT))
+        ]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        device.gate.set()
+        answers = await asyncio.gather(*asking)
+    assert device.sizes == [3]
+    np.testing.assert_allclose(answers[1][0], logits(one, [TEXT])[0], atol=1e-5)
+    np.testing.assert_allclose(answers[2][0], logits(two, [TEXT])[0], atol=1e-5)
+
+
+async def test_parts_of_one_trunk_are_asked_in_one_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = Part(predictor=golden_predictor([PARTY]))
+    reader = one.predictor.reader
+    runtime = BankRuntime(reader.trunk.manifest, providers=["CPUExecutionProvider"])
+    two = Part(predictor=TextPredictor(reader, Bank.stack(runtime, [DATE.load()])))
+    runs: list[int] = []
+    real = reader.read
+    monkeypatch.setattr(reader, "read", lambda segments: (runs.append(1), real(segments))[1])
+    async with queue(Device()) as (batcher, _):
+        with batcher.admit([TEXT], CALLER) as ticket:
+            prepared = reader.prepare([TEXT])
+            want = Want(labels=(0,))
+            asks = [Ask(part=one, want=want), Ask(part=two, want=want)]
+            found = await ticket.run(Asked(asks=asks, texts=prepared), None)
+    assert runs == [1]
+    for part, (rows,) in zip((one, two), found, strict=True):
+        np.testing.assert_allclose(rows.logits, logits(part, [TEXT])[0], atol=1e-5)
+
+
+async def test_a_refused_caller_comes_back_when_half_is_done(part: Part) -> None:
+    device = Device()
+    async with queue(device, queue_tokens=50_000) as (batcher, _):
+        device.gate.clear()
+        texts = ["word " * 10_000]
+        waiting = [
+            asyncio.create_task(ask(batcher, part, texts, caller=Caller(tenant=str(i))))
+            for i in range(3)
+        ]
+        await asyncio.sleep(0)
+        with pytest.raises(ResourceExhaustedError) as caught:
+            await ask(batcher, part, texts * 2, caller=Caller(tenant="last"))
+        expected = batcher.admitted_tokens / batcher.tokens_per_second / 2
+        assert caught.value.retry_after == pytest.approx(expected)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        assert batcher.admitted_tokens == 0
 
 
 async def test_drops_those_whose_deadline_passed_or_who_left(part: Part) -> None:
@@ -221,7 +345,9 @@ async def test_an_idle_queue_keeps_no_bank() -> None:
 
 async def test_rows_that_do_not_fit_fail_their_request_only(part: Part) -> None:
     class TooFew(Device):
-        async def __call__(self, work: Callable[[], list[SegmentAnswer]]) -> list[SegmentAnswer]:
+        async def __call__(
+            self, work: Callable[[], list[list[SegmentAnswer]]]
+        ) -> list[list[SegmentAnswer]]:
             rows = await super().__call__(work)
             return rows[:-1] if len(self.sizes) == 1 else rows
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from services.inference.domain import AdapterSet
+from services.inference.engine.batch import Ask
 from services.inference.engine.part import Part, Want
 
 
@@ -44,7 +45,7 @@ class Model:
         *,
         statuses: bool = False,
         embedding: bool = False,
-    ) -> list[tuple[Part, Want]]:
+    ) -> list[Ask]:
         """Return each part that can say something of what is wanted, with what it is asked.
 
         The part that judges the statuses of spans comes last: it is told what spans the others
@@ -61,5 +62,5 @@ class Model:
                 embedding=embedding and part is main,
             )
             if want != Want():
-                selection.append((part, want))
-        return sorted(selection, key=lambda asked: asked[1].statuses)
+                selection.append(Ask(part=part, want=want))
+        return sorted(selection, key=lambda ask: ask.want.statuses)

@@ -18,6 +18,7 @@ from services.common.modeling.assertions import WINDOW, span_group, status_proba
 from services.common.modeling.choices import ChoicePart, choice_parts
 from services.common.modeling.decoding import decode_bio
 from services.common.modeling.onnx.pooled import PooledBank
+from services.common.modeling.onnx.trunk import TrunkRunner
 from services.common.modeling.packing import WordInputs
 from services.common.modeling.predictor import TextPredictor, bank_logits
 from services.common.modeling.states import PreparedText, Segment, cut_segments
@@ -94,6 +95,21 @@ class TextRows:
             self.state_sum = before + answer.state_sum
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How a trunk reads texts.
+
+    Attributes:
+        trunk: The open trunk.
+        max_length: Pieces per window.
+        stride: Pieces that neighbouring windows share.
+    """
+
+    trunk: TrunkRunner
+    max_length: int
+    stride: int
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Part:
     """The adapters of one trunk. Compared by identity, so that it can name a group of batches.
@@ -136,8 +152,14 @@ class Part:
             if bank is not None:
                 yield from bank.adapters
 
-    def segments(self, text: PreparedText, want: Want) -> list[Segment]:
-        """Cut a text into what one batch may hold."""
+    @property
+    def reading(self) -> Reading:
+        """What texts must be prepared for: parts with the same share one run of the trunk."""
+        reader = self.predictor.reader
+        return Reading(trunk=reader.trunk, max_length=reader.max_length, stride=reader.stride)
+
+    def reach(self, want: Want) -> int:
+        """Return how many words on either side of a segment's own ones may change its answers."""
         reach = self.predictor.bank.reach
         if self.choices is not None and want.controls:
             reach = max(reach, self.choices.reach)
@@ -145,7 +167,11 @@ class Part:
             # A span is judged where it begins, and needs its words and those around it there. The
             # reach of the tags comes on top: where it ends must not depend on the cut.
             reach += MAX_SPAN_WORDS + WINDOW
-        return cut_segments(text, SEGMENT_WORDS, reach)
+        return reach
+
+    def segments(self, text: PreparedText, want: Want) -> list[Segment]:
+        """Cut a text into what one batch may hold."""
+        return cut_segments(text, SEGMENT_WORDS, self.reach(want))
 
     def run(
         self,
@@ -153,15 +179,25 @@ class Part:
         want: Want,
         given: Sequence[Sequence[WordExtent]] | None = None,
     ) -> list[SegmentAnswer]:
+        """Run the trunk over segments and return what is wanted of each; see ``answer``."""
+        return self.answer(segments, self.predictor.reader.read(segments), want, given)
+
+    def answer(
+        self,
+        segments: Sequence[Segment],
+        inputs: Sequence[WordInputs],
+        want: Want,
+        given: Sequence[Sequence[WordExtent]] | None = None,
+    ) -> list[SegmentAnswer]:
         """Return what is wanted of each segment.
 
         Args:
-            segments: Cut by ``segments`` for the same `want`.
+            segments: Cut with the ``reach`` of this `want` at least.
+            inputs: What the trunk says about each segment.
             want: What is wanted.
             given: For each segment the spans of its text whose status is wanted, at most
                 MAX_SPAN_WORDS long; those that begin elsewhere are left to the other segments.
         """
-        inputs = self.predictor.reader.read(segments)
         if want.labels:
             rows = bank_logits(self.predictor.bank, inputs, want.labels)
         else:

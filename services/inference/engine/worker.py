@@ -32,8 +32,10 @@ class EngineThreads:
         """Run one batch on the device."""
         return await asyncio.get_running_loop().run_in_executor(self._batches, work)
 
-    async def run_text(self, work: Callable[[], T]) -> T:
-        """Tokenise or decode."""
+    async def run_text(self, work: Callable[[], T], *, small: bool = False) -> T:
+        """Tokenise or decode; small work is done at once, by the caller's thread."""
+        if small:
+            return work()
         return await asyncio.get_running_loop().run_in_executor(self._texts, work)
 
     def close(self) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
 from services.common.modeling.states import PreparedText
 from services.inference.answers import PartRows, TextAnswer, Wish, answer, wanted_spans
-from services.inference.batcher import Asked, Batcher, Ticket
-from services.inference.domain import AdapterSet, ScoredSpan
-from services.inference.engine.model import Model
-from services.inference.engine.part import Part, TextRows, Want, WordExtent
+from services.inference.batcher import Asked, Batcher, Caller, Ticket
+from services.inference.domain import ScoredSpan
+from services.inference.engine.batch import Ask
+from services.inference.engine.part import Reading, TextRows, Want, WordExtent
 from services.inference.engine.worker import EngineThreads
 from services.inference.judging import Judged, word_extents
+
+# Code points of a text that the event loop itself prepares and decodes: some 0.2 ms, about what
+# handing it to a thread and back takes.
+_SMALL_TEXT = 400
 
 
 class Question(Protocol):
@@ -45,18 +49,20 @@ class Question(Protocol):
 class _Said:
     """What a part said about all texts of a request."""
 
-    part: Part
-    want: Want
+    ask: Ask
     texts: Sequence[PreparedText]
     rows: Sequence[TextRows]
 
     def of(self, place: int) -> PartRows:
         return PartRows(
-            part=self.part, want=self.want, prepared=self.texts[place], rows=self.rows[place]
+            part=self.ask.part,
+            want=self.ask.want,
+            prepared=self.texts[place],
+            rows=self.rows[place],
         )
 
     def judged(self, place: int) -> Judged:
-        return Judged(part=self.part, prepared=self.texts[place], rows=self.rows[place])
+        return Judged(part=self.ask.part, prepared=self.texts[place], rows=self.rows[place])
 
 
 class Asking:
@@ -67,44 +73,47 @@ class Asking:
         self._batcher = batcher
         self._threads = threads
 
-    def admit(self, texts: Sequence[str]) -> Ticket:
+    def admit(self, texts: Sequence[str], caller: Caller) -> Ticket:
         """Reserve room for texts; see ``Batcher.admit``."""
-        return self._batcher.admit(texts)
+        return self._batcher.admit(texts, caller)
 
     async def ask(
-        self, ticket: Ticket, model: Model, wanted: AdapterSet, question: Question
+        self, ticket: Ticket, asks: Sequence[Ask], question: Question
     ) -> list[TextAnswer]:
         """Return the answer for each text.
 
         Args:
             ticket: Room for the texts.
-            model: Holds at least the adapters that are wanted.
-            wanted: What to answer.
+            asks: What is asked of which part; one that judges statuses comes last.
             question: The texts, and what is wanted of each.
         """
-        selection = model.select(
-            wanted.labels,
-            wanted.controls,
-            statuses=wanted.assertion is not None,
-            embedding=question.wish.embedding,
-        )
-        prepared = [
-            await self._threads.run_text(partial(part.predictor.prepare, question.texts))
-            for part, _ in selection
-        ]
-        ticket.settle(sum(text.cost for texts in prepared for text in texts))
+        prepared: dict[Reading, list[PreparedText]] = {}
+        for ask in asks:
+            if ask.part.reading not in prepared:
+                prepare = ask.part.predictor.prepare
+                prepared[ask.part.reading] = await self._threads.run_text(
+                    partial(prepare, question.texts), small=_is_small(question)
+                )
+        ticket.settle(sum(text.cost for texts in prepared.values() for text in texts))
         said: list[_Said] = []
-        for (part, want), texts in zip(selection, prepared, strict=True):
+        for group in _together(asks):
+            texts = prepared[group[0].part.reading]
             given = None
-            if want.statuses:
+            if group[-1].want.statuses:
                 given = await self._threads.run_text(partial(_extents, texts, said, question))
-            asked = Asked(part=part, want=want, texts=texts, given=given)
-            rows = await ticket.run(asked, question.deadline)
-            said.append(_Said(part=part, want=want, texts=texts, rows=rows))
+            asked = Asked(asks=group, texts=texts, given=given)
+            answers = await ticket.run(asked, question.deadline)
+            said.extend(
+                _Said(ask=ask, texts=texts, rows=rows)
+                for ask, rows in zip(group, answers, strict=True)
+            )
+        judge = next((one for one in said if one.ask.want.statuses), None)
+        if judge is None:
+            return await self._threads.run_text(
+                partial(_decoded, said, question), small=_is_small(question)
+            )
         spans = await self._threads.run_text(partial(_spans, said, question))
-        judge = next((one for one in said if one.want.statuses), None)
-        if judge is not None:
-            await self._judge_rest(ticket, judge, spans, question)
+        await self._judge_rest(ticket, judge, spans, question)
         return await self._threads.run_text(partial(_answers, said, judge, spans, question))
 
     async def _judge_rest(
@@ -126,15 +135,31 @@ class Asking:
         }
         if missing:
             asked = Asked(
-                part=judge.part,
-                want=Want(statuses=True),
+                asks=[Ask(part=judge.ask.part, want=Want(statuses=True))],
                 texts=[judge.texts[place] for place in missing],
                 given=list(missing.values()),
             )
-            for place, rows in zip(
-                missing, await ticket.run(asked, question.deadline), strict=True
-            ):
+            (found,) = await ticket.run(asked, question.deadline)
+            for place, rows in zip(missing, found, strict=True):
                 judge.rows[place].statuses |= rows.statuses
+
+
+def _is_small(question: Question) -> bool:
+    """Whether a request is handled faster than it could be handed to another thread."""
+    return len(question.texts) == 1 and len(question.texts[0]) <= _SMALL_TEXT
+
+
+def _together(asks: Sequence[Ask]) -> Iterator[Sequence[Ask]]:
+    """Group what the trunk is run for once, in the order in which it is asked.
+
+    One that judges the statuses of what the others find has to wait for them.
+    """
+    groups: dict[tuple[Reading, bool], list[Ask]] = {}
+    alone = len(asks) == 1
+    for ask in asks:
+        key = ask.part.reading, ask.want.statuses and not alone
+        groups.setdefault(key, []).append(ask)
+    yield from groups.values()
 
 
 def _extents(
@@ -158,6 +183,10 @@ def _spans(said: Sequence[_Said], question: Question) -> list[list[ScoredSpan]]:
         wanted_spans([one.of(place) for one in said], question.wish)
         for place in range(len(question.texts))
     ]
+
+
+def _decoded(said: Sequence[_Said], question: Question) -> list[TextAnswer]:
+    return _answers(said, None, _spans(said, question), question)
 
 
 def _answers(

@@ -14,7 +14,7 @@ from services.common.names import parse_name
 from services.common.offsets import OffsetEncoding, to_code_points
 from services.common.validate import check_count, check_range
 from services.inference.answers import TextAnswer, Wish
-from services.inference.batcher import Batcher
+from services.inference.batcher import Batcher, Caller
 from services.inference.domain import (
     MAX_GIVEN_SPANS,
     MAX_TEXT_LENGTH,
@@ -23,7 +23,7 @@ from services.inference.domain import (
     AdapterSet,
     DeploymentRevision,
 )
-from services.inference.engine.model import Model
+from services.inference.engine.batch import Ask
 from services.inference.engine.worker import EngineThreads
 from services.inference.generation import GenerationHandle
 from services.inference.handlers.asking import Asking
@@ -44,6 +44,7 @@ class PredictCommand:
         pins: By label value: the model version that answers instead.
         given: For each text the spans whose status is wanted, code points; empty: no text has any.
         deadline: Monotonic seconds after which nobody waits any more.
+        background: Whether nobody waits for the answer right now.
     """
 
     project: str
@@ -54,6 +55,7 @@ class PredictCommand:
     pins: Mapping[str, str] = field(default_factory=dict)
     given: Sequence[Sequence[tuple[int, int]]] = ()
     deadline: float | None = None
+    background: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,24 +190,39 @@ class Predictor:
         self, command: PredictCommand, handle: GenerationHandle | None, served: AdapterSet
     ) -> PredictResult:
         wanted = _wanted(command, served)
+        caller = Caller(tenant=command.project, background=command.background)
         # The queue is asked first: a refused request must not cost a model.
-        with self._asking.admit(command.texts) as ticket:
-            model = await self._model(handle, wanted)
-            answers = await self._asking.ask(ticket, model, wanted, command)
+        with self._asking.admit(command.texts, caller) as ticket:
+            asks = await self._asks(handle, wanted, embedding=command.wish.embedding)
+            answers = await self._asking.ask(ticket, asks, command)
         return PredictResult(
             answers=answers,
             deployment=None if handle is None else handle.deployment,
             adapters=wanted,
         )
 
-    async def _model(self, handle: GenerationHandle | None, wanted: AdapterSet) -> Model:
+    async def _asks(
+        self, handle: GenerationHandle | None, wanted: AdapterSet, *, embedding: bool
+    ) -> list[Ask]:
+        """Return what is asked of the deployed model, and what of one of the pinned adapters."""
+        deployed = handle.deployment.adapters.labels if handle is not None else {}
+        pinned = {
+            label: ref
+            for label, ref in wanted.labels.items()
+            if label not in deployed or deployed[label].digest != ref.digest
+        }
+        asks: list[Ask] = []
+        if pinned:
+            model = await self._pinned.get(AdapterSet(labels=pinned))
+            asks += model.select(pinned, embedding=embedding and handle is None)
         if handle is not None:
-            deployed = {
-                (kind, name): ref.digest for kind, name, ref in handle.deployment.adapters.items()
-            }
-            if all(deployed.get((kind, name)) == ref.digest for kind, name, ref in wanted.items()):
-                return handle.model
-        return await self._pinned.get(wanted)
+            asks += handle.model.select(
+                [label for label in wanted.labels if label not in pinned],
+                wanted.controls,
+                statuses=wanted.assertion is not None,
+                embedding=embedding,
+            )
+        return asks
 
 
 def _wanted(command: PredictCommand, served: AdapterSet) -> AdapterSet:

@@ -9,7 +9,9 @@ import onnxruntime as ort
 ProviderSetting = Literal["auto", "cpu", "cuda"]
 """``auto`` takes CUDA where it really works, else the CPU."""
 
-_CPU = "CPUExecutionProvider"
+CPU = "CPUExecutionProvider"
+"""The provider that is always there."""
+
 _CUDA = "CUDAExecutionProvider"
 
 
@@ -28,15 +30,15 @@ def choose_providers(setting: ProviderSetting = "auto") -> list[str]:
     if setting not in ("auto", "cpu", "cuda"):
         raise ValueError(f"unknown provider setting {setting!r}: use auto, cpu or cuda")
     if setting == "cpu":
-        return [_CPU]
+        return [CPU]
     if cuda_usable():
-        return [_CUDA, _CPU]
+        return [_CUDA, CPU]
     if setting == "cuda":
         raise ValueError(
             "provider setting 'cuda', but onnxruntime finds no usable CUDA device: install "
             "onnxruntime-gpu and the NVIDIA driver, or use 'auto' or 'cpu'"
         )
-    return [_CPU]
+    return [CPU]
 
 
 def cuda_usable() -> bool:
