@@ -10,6 +10,7 @@ ACCESS: AccessRules = {
     f"{_SERVICE}/{method}": Access.AUTHENTICATED
     for method in (
         "Predict",
+        "PredictStream",
         "GetServingState",
         "CreatePreannotationJob",
         "GetPreannotationJob",

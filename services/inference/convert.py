@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from services.common.errors import invalid_field
+from google.rpc import code_pb2
+
+from services.common.errors import SpanloopError, invalid_field
 from services.common.offsets import OffsetEncoding
 from services.common.times import to_timestamp
 from services.inference.answers import TextAnswer, Wish
@@ -308,4 +310,23 @@ def prediction_message(prediction: TaskPrediction) -> prediction_pb2.Prediction:
     if prediction.embedding is not None and len(prediction.embedding.data) <= _MAX_EMBEDDING:
         message.signals.embedding = prediction.embedding.data
         message.signals.trunk_digest = prediction.embedding.trunk_digest
+    return message
+
+
+def failure_message(error: SpanloopError) -> pb.PredictFailure:
+    """Return what a stream says of a request that failed."""
+    message = pb.PredictFailure(
+        code=code_pb2.Code.Value(error.code.value),
+        message=error.message,
+        reason=error.reason.value,
+        metadata=dict(error.metadata),
+        field_violations=[
+            pb.PredictFailure.FieldViolation(
+                field=violation.field, description=violation.description
+            )
+            for violation in error.violations
+        ],
+    )
+    if error.retry_after is not None:
+        message.retry_delay.FromMicroseconds(round(error.retry_after * 1e6))
     return message

@@ -8,7 +8,10 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from services.common.call import current_call
+from services.common.grpc_status import as_spanloop_error, internal_error
+from services.common.logs import get_logger
 from services.common.names import parse_name
+from services.common.validate import check_present, check_text
 from services.inference import convert
 from services.inference.handlers.jobs import JobHandlers
 from services.inference.handlers.predict import (
@@ -19,12 +22,19 @@ from services.inference.handlers.predict import (
 )
 from services.inference.manager import GenerationManager
 from services.inference.source import DeploymentSource
+from services.inference.streaming import answer_all
 from spanloop.inference.v1 import inference_service_pb2 as pb
 from spanloop.inference.v1 import inference_service_pb2_grpc, serving_state_pb2
 
 # Code points up to which the answer is put together on the event loop: a few milliseconds. That of
 # long texts, with the labels of every word, would hold up every other call for seconds.
 _CONVERTED_AT_ONCE = 10_000
+
+# Requests of one stream under way at once: enough to keep a device busy.
+_AT_ONCE = 16
+_MAX_STREAM_ID = 100
+
+_log = get_logger(__name__)
 
 
 class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
@@ -47,6 +57,29 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
         self._execution_provider = execution_provider
 
     async def Predict(self, request: pb.PredictRequest, context: object) -> pb.PredictResponse:
+        return await self._predict(request)
+
+    async def PredictStream(
+        self, request_iterator: AsyncIterator[pb.PredictStreamRequest], context: object
+    ) -> AsyncIterator[pb.PredictStreamResponse]:
+        async for response in answer_all(request_iterator, self._one_of_many, at_once=_AT_ONCE):
+            yield response
+
+    async def _one_of_many(self, request: pb.PredictStreamRequest) -> pb.PredictStreamResponse:
+        name = request.id[:_MAX_STREAM_ID]
+        try:
+            check_text(request.id, "id", max=_MAX_STREAM_ID)
+            check_present(request.predict if request.HasField("predict") else None, "predict")
+            answer = await self._predict(request.predict)
+        except Exception as error:  # noqa: BLE001 - a bug in one request must not end the others
+            refusal = as_spanloop_error(error)
+            if refusal is None:
+                _log.exception("predict_stream_failed", request_id=current_call().request_id)
+                refusal = internal_error()
+            return pb.PredictStreamResponse(id=name, failure=convert.failure_message(refusal))
+        return pb.PredictStreamResponse(id=name, predict=answer)
+
+    async def _predict(self, request: pb.PredictRequest) -> pb.PredictResponse:
         wish = convert.wish_of(request)
         project = check_predict(
             request.project, request.texts, request.min_score, request.top_n, request.pins

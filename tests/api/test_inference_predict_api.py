@@ -334,3 +334,55 @@ async def test_a_large_answer_is_put_together_off_the_event_loop(
     answer = await loop.inference.predict(["word " * 3000], granularity=tokens)
     assert len(answer.predictions[0].tokens) == 3000
     assert threads == [True, False]
+
+
+def asked(id: str, text: str, **fields: object) -> pb.PredictStreamRequest:
+    return pb.PredictStreamRequest(
+        id=id, predict=pb.PredictRequest(project="projects/p", texts=[text], **fields)
+    )
+
+
+async def test_a_stream_answers_each_request_and_survives_those_that_fail(loop: Loop) -> None:
+    await deploy(loop.registry, "p", [PARTY, DATE])
+    await loop.inference.ready()
+    requests = [asked(f"ok{i}", TEXT * (i % 3 + 1)) for i in range(40)]
+    requests += [
+        asked("label", TEXT, labels=["NOPE"]),
+        asked("x" * 101, TEXT),
+        pb.PredictStreamRequest(id="nothing"),
+    ]
+    answers = {
+        answer.id: answer
+        async for answer in loop.inference.stub.PredictStream(iter(requests), timeout=60)
+    }
+    assert len(answers) == len(requests)
+    for i in range(40):
+        found = answers[f"ok{i}"].predict
+        assert spans_of(found.predictions[0]) == spans_of(golden([PARTY, DATE], TEXT * (i % 3 + 1)))
+        assert found.generation.deployment_revision == 1
+    label = answers["label"].failure
+    assert (label.code, label.reason) == (
+        grpc.StatusCode.INVALID_ARGUMENT.value[0],
+        "LABEL_UNKNOWN",
+    )
+    assert label.field_violations[0].field == "labels[0]"
+    assert answers["x" * 100].failure.field_violations[0].field == "id"
+    assert answers["nothing"].failure.field_violations[0].field == "predict"
+
+
+async def test_a_stream_that_is_broken_off_leaves_nothing_queued(loop: Loop) -> None:
+    await deploy(loop.registry, "p", [PARTY])
+    await loop.inference.ready()
+    call = loop.inference.stub.PredictStream(
+        (asked(str(i), TEXT * 50) for i in range(500)), timeout=60
+    )
+    await call.read()
+    call.cancel()
+
+    async def idle() -> bool:
+        state = await loop.inference.stub.GetServingState(pb.GetServingStateRequest())
+        return all(one.active_requests == 0 for one in state.serving_state.generations)
+
+    await until(idle)
+    answer = await loop.inference.predict([TEXT])
+    assert spans_of(answer.predictions[0]) == spans_of(golden([PARTY]))

@@ -1,3 +1,6 @@
+import datetime
+
+from google.protobuf import duration_pb2 as _duration_pb2
 from spanloop.common.v1 import text_pb2 as _text_pb2
 from spanloop.inference.v1 import preannotation_job_pb2 as _preannotation_job_pb2
 from spanloop.inference.v1 import predict_pb2 as _predict_pb2
@@ -50,6 +53,54 @@ class PredictResponse(_message.Message):
     predictions: _containers.RepeatedCompositeFieldContainer[_predict_pb2.TextPrediction]
     generation: _predict_pb2.Generation
     def __init__(self, predictions: _Optional[_Iterable[_Union[_predict_pb2.TextPrediction, _Mapping]]] = ..., generation: _Optional[_Union[_predict_pb2.Generation, _Mapping]] = ...) -> None: ...
+
+class PredictStreamRequest(_message.Message):
+    __slots__ = ("id", "predict")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    PREDICT_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    predict: PredictRequest
+    def __init__(self, id: _Optional[str] = ..., predict: _Optional[_Union[PredictRequest, _Mapping]] = ...) -> None: ...
+
+class PredictStreamResponse(_message.Message):
+    __slots__ = ("id", "predict", "failure")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    PREDICT_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    predict: PredictResponse
+    failure: PredictFailure
+    def __init__(self, id: _Optional[str] = ..., predict: _Optional[_Union[PredictResponse, _Mapping]] = ..., failure: _Optional[_Union[PredictFailure, _Mapping]] = ...) -> None: ...
+
+class PredictFailure(_message.Message):
+    __slots__ = ("code", "message", "reason", "metadata", "retry_delay", "field_violations")
+    class FieldViolation(_message.Message):
+        __slots__ = ("field", "description")
+        FIELD_FIELD_NUMBER: _ClassVar[int]
+        DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+        field: str
+        description: str
+        def __init__(self, field: _Optional[str] = ..., description: _Optional[str] = ...) -> None: ...
+    class MetadataEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    RETRY_DELAY_FIELD_NUMBER: _ClassVar[int]
+    FIELD_VIOLATIONS_FIELD_NUMBER: _ClassVar[int]
+    code: int
+    message: str
+    reason: str
+    metadata: _containers.ScalarMap[str, str]
+    retry_delay: _duration_pb2.Duration
+    field_violations: _containers.RepeatedCompositeFieldContainer[PredictFailure.FieldViolation]
+    def __init__(self, code: _Optional[int] = ..., message: _Optional[str] = ..., reason: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., retry_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., field_violations: _Optional[_Iterable[_Union[PredictFailure.FieldViolation, _Mapping]]] = ...) -> None: ...
 
 class GetServingStateRequest(_message.Message):
     __slots__ = ("project",)

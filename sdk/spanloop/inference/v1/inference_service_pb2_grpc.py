@@ -43,6 +43,11 @@ class InferenceServiceStub:
                 request_serializer=spanloop_dot_inference_dot_v1_dot_inference__service__pb2.PredictRequest.SerializeToString,
                 response_deserializer=spanloop_dot_inference_dot_v1_dot_inference__service__pb2.PredictResponse.FromString,
                 _registered_method=True)
+        self.PredictStream = channel.stream_stream(
+                '/spanloop.inference.v1.InferenceService/PredictStream',
+                request_serializer=spanloop_dot_inference_dot_v1_dot_inference__service__pb2.PredictStreamRequest.SerializeToString,
+                response_deserializer=spanloop_dot_inference_dot_v1_dot_inference__service__pb2.PredictStreamResponse.FromString,
+                _registered_method=True)
         self.GetServingState = channel.unary_unary(
                 '/spanloop.inference.v1.InferenceService/GetServingState',
                 request_serializer=spanloop_dot_inference_dot_v1_dot_inference__service__pb2.GetServingStateRequest.SerializeToString,
@@ -87,6 +92,15 @@ class InferenceServiceServicer:
         nothing, NOT_FOUND (MODEL_VERSION_UNKNOWN) for a pin that does not exist, INVALID_ARGUMENT
         (LABEL_UNKNOWN) for a wanted label that is not served, RESOURCE_EXHAUSTED when too many tokens
         are queued.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PredictStream(self, request_iterator, context):
+        """Answers many requests on one stream: each on its own, as Predict would, in the order in which
+        they are ready. At most 16 are under way at once; more wait to be read. A request that fails
+        gets a failure and does not end the stream. The call's deadline is that of each request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -142,6 +156,11 @@ def add_InferenceServiceServicer_to_server(servicer, server):
                     servicer.Predict,
                     request_deserializer=spanloop_dot_inference_dot_v1_dot_inference__service__pb2.PredictRequest.FromString,
                     response_serializer=spanloop_dot_inference_dot_v1_dot_inference__service__pb2.PredictResponse.SerializeToString,
+            ),
+            'PredictStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.PredictStream,
+                    request_deserializer=spanloop_dot_inference_dot_v1_dot_inference__service__pb2.PredictStreamRequest.FromString,
+                    response_serializer=spanloop_dot_inference_dot_v1_dot_inference__service__pb2.PredictStreamResponse.SerializeToString,
             ),
             'GetServingState': grpc.unary_unary_rpc_method_handler(
                     servicer.GetServingState,
@@ -205,6 +224,33 @@ class InferenceService:
             '/spanloop.inference.v1.InferenceService/Predict',
             spanloop_dot_inference_dot_v1_dot_inference__service__pb2.PredictRequest.SerializeToString,
             spanloop_dot_inference_dot_v1_dot_inference__service__pb2.PredictResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PredictStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/spanloop.inference.v1.InferenceService/PredictStream',
+            spanloop_dot_inference_dot_v1_dot_inference__service__pb2.PredictStreamRequest.SerializeToString,
+            spanloop_dot_inference_dot_v1_dot_inference__service__pb2.PredictStreamResponse.FromString,
             options,
             channel_credentials,
             insecure,

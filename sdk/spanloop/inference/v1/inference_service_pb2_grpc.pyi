@@ -43,6 +43,11 @@ class InferenceServiceStub:
     (LABEL_UNKNOWN) for a wanted label that is not served, RESOURCE_EXHAUSTED when too many tokens
     are queued.
     """
+    PredictStream: _grpc.StreamStreamMultiCallable[_inference_service_pb2.PredictStreamRequest, _inference_service_pb2.PredictStreamResponse]
+    """Answers many requests on one stream: each on its own, as Predict would, in the order in which
+    they are ready. At most 16 are under way at once; more wait to be read. A request that fails
+    gets a failure and does not end the stream. The call's deadline is that of each request.
+    """
     GetServingState: _grpc.UnaryUnaryMultiCallable[_inference_service_pb2.GetServingStateRequest, _inference_service_pb2.GetServingStateResponse]
     """Says which generations this server holds and in which state."""
     CreatePreannotationJob: _grpc.UnaryUnaryMultiCallable[_inference_service_pb2.CreatePreannotationJobRequest, _inference_service_pb2.CreatePreannotationJobResponse]
@@ -72,6 +77,11 @@ class InferenceServiceAsyncStub(InferenceServiceStub):
     nothing, NOT_FOUND (MODEL_VERSION_UNKNOWN) for a pin that does not exist, INVALID_ARGUMENT
     (LABEL_UNKNOWN) for a wanted label that is not served, RESOURCE_EXHAUSTED when too many tokens
     are queued.
+    """
+    PredictStream: _aio.StreamStreamMultiCallable[_inference_service_pb2.PredictStreamRequest, _inference_service_pb2.PredictStreamResponse]  # type: ignore[assignment]
+    """Answers many requests on one stream: each on its own, as Predict would, in the order in which
+    they are ready. At most 16 are under way at once; more wait to be read. A request that fails
+    gets a failure and does not end the stream. The call's deadline is that of each request.
     """
     GetServingState: _aio.UnaryUnaryMultiCallable[_inference_service_pb2.GetServingStateRequest, _inference_service_pb2.GetServingStateResponse]  # type: ignore[assignment]
     """Says which generations this server holds and in which state."""
@@ -105,6 +115,17 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         nothing, NOT_FOUND (MODEL_VERSION_UNKNOWN) for a pin that does not exist, INVALID_ARGUMENT
         (LABEL_UNKNOWN) for a wanted label that is not served, RESOURCE_EXHAUSTED when too many tokens
         are queued.
+        """
+
+    @_abc_1.abstractmethod
+    def PredictStream(
+        self,
+        request_iterator: _MaybeAsyncIterator[_inference_service_pb2.PredictStreamRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_inference_service_pb2.PredictStreamResponse], _abc.AsyncIterator[_inference_service_pb2.PredictStreamResponse]]:
+        """Answers many requests on one stream: each on its own, as Predict would, in the order in which
+        they are ready. At most 16 are under way at once; more wait to be read. A request that fails
+        gets a failure and does not end the stream. The call's deadline is that of each request.
         """
 
     @_abc_1.abstractmethod
