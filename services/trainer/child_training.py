@@ -23,6 +23,7 @@ from services.trainer.engines.catalog import installed_engines
 from services.trainer.engines.description import EngineInfo
 from services.trainer.engines.effective import Effective, effective
 from services.trainer.engines.params import ParamsError
+from services.trainer.engines.trunk_names import split_precision
 from services.trainer.job_files import (
     AdapterFiles,
     Example,
@@ -141,7 +142,8 @@ def _export_trunk(spec: JobSpec, send: Send) -> Path:
     started = time.monotonic()
     send("progress", phase="trunk export", fraction=0.0, epoch=0, epochs=0)
     send("log", level="info", message=f"exporting the trunk {spec.trunk_source} to ONNX")
-    artifact = export_trunk(load_trunk(spec.trunk_source))
+    plain, precision = split_precision(spec.trunk_source)
+    artifact = export_trunk(load_trunk(plain), precision)
     digest = artifact.manifest.digest
     trunks = Path(spec.trunks_folder)
     folder = trunks / digest.removeprefix("sha256:")
@@ -158,7 +160,7 @@ def _export_trunk(spec: JobSpec, send: Send) -> Path:
     send(
         "log",
         level="info",
-        message=f"trunk exported: {digest}, differs from torch by {artifact.max_abs_diff:.1e}",
+        message=f"trunk exported: {digest}, {artifact.agreement}",
     )
     send("timing", part="trunk", seconds=time.monotonic() - started)
     return folder

@@ -11,6 +11,7 @@ from pathlib import Path
 from services.common.errors import NotFoundError
 from services.common.modeling.manifest import ManifestError, TrunkManifest
 from services.trainer.domain import FailureReason, JobFailedError
+from services.trainer.engines.trunk_names import split_precision
 from services.trainer.job_files import write_whole
 from services.trainer.ports import RegisteredTrunk, RegistryPeer
 from services.trainer.retrying import PeerCalls
@@ -100,6 +101,7 @@ class TrunkStore:
 
 
 def _names_a_fixed_trunk(source: str) -> bool:
-    if source == "local" or source.startswith((".", "~", "/")):
+    plain, _ = split_precision(source)
+    if plain == "local" or plain.startswith((".", "~", "/")):
         return False
-    return not Path(source).is_dir()
+    return not Path(plain).is_dir()

@@ -17,6 +17,7 @@ from services.trainer.engines.interface import Example, TrainRequest
 from services.trainer.engines.ladder_engine import train
 from services.trainer.engines.params import LadderParams
 from services.trainer.engines.trunk_export import TrunkArtifact, TrunkExportError, export_trunk
+from services.trainer.engines.trunk_names import split_precision
 from services.trainer.engines.trunk_source import TrunkSourceError, load_trunk, verify_weights
 from tests.unit.tiny_encoder import FAMILIES, save_model
 
@@ -46,7 +47,7 @@ def test_every_family_exports_and_serves(
     if family != "bert":
         artifact = export_trunk(load_trunk(str(save_model(family, tmp_path / "model"))))
     assert (artifact.manifest.source, artifact.manifest.architecture) == ("local", family)
-    assert artifact.max_abs_diff < 1e-3
+    assert float(artifact.agreement.rsplit(" ", 1)[1]) < 1e-3
     assert artifact.manifest.taps == 3
     assert artifact.manifest.max_length == 64
     artifact.write(tmp_path / "trunk")
@@ -72,6 +73,46 @@ def test_every_family_exports_and_serves(
     for segment, inputs in zip(segments, reader.read(segments, independent=True), strict=True):
         (alone,) = reader.read([segment], independent=True)
         np.testing.assert_array_equal(alone.states, inputs.states)
+
+
+@pytest.mark.parametrize("precision", ["int8", "fp16"])
+def test_other_precisions_are_other_trunks_that_agree(
+    bert: tuple[Path, TrunkArtifact], precision: str
+) -> None:
+    folder, whole = bert
+    source = load_trunk(str(folder))
+    artifact = export_trunk(source, precision)
+    assert artifact.manifest.precision == precision
+    assert artifact.manifest.source == f"{whole.manifest.source}@{precision}"
+    assert artifact.manifest.digest != whole.manifest.digest
+    assert export_trunk(source, precision).manifest.digest == artifact.manifest.digest
+    assert "cosine 0.9" in artifact.agreement or "cosine 1.0" in artifact.agreement
+    runner = TrunkRunner.open(
+        artifact.manifest, artifact.files.__getitem__, providers=["CPUExecutionProvider"]
+    )
+    texts = WordStateReader(runner, max_length=64, stride=16).prepare(["ab cd", "ef" * 20, "x"])
+    segments = [segment for text in texts for segment in cut_segments(text, 100, 0)]
+    reader = WordStateReader(runner, max_length=64, stride=16)
+    for segment, inputs in zip(segments, reader.read(segments), strict=True):
+        (alone,) = reader.read([segment])
+        if precision == "int8":
+            # Scales are those of a run: company must change nothing.
+            np.testing.assert_array_equal(alone.states, inputs.states)
+        np.testing.assert_allclose(alone.states, inputs.states, atol=0.05)
+
+
+def test_a_precision_that_loses_too_much_is_refused(
+    bert: tuple[Path, TrunkArtifact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trunk_export, "_MIN_COSINE", {"int8": 1.1})
+    with pytest.raises(TrunkExportError, match="loses too much in int8"):
+        export_trunk(load_trunk(str(bert[0])), "int8")
+
+
+def test_weights_are_not_tuned_in_a_precision_for_serving() -> None:
+    with pytest.raises(TrunkSourceError, match=r"Name embedded:all-MiniLM-L6-v2, or"):
+        load_trunk("embedded:all-MiniLM-L6-v2@int8")
+    assert split_precision("a/b@v1") == ("a/b@v1", "fp32")
 
 
 def test_an_exported_trunk_trains(tmp_path: Path, bert: tuple[Path, TrunkArtifact]) -> None:

