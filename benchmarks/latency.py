@@ -39,10 +39,10 @@ from pathlib import Path
 
 import grpc
 
-from benchmarks.peers.environments import ENVS, embedded_weights, python_of
+from benchmarks.peers.environments import ENVS, PEERS, embedded_weights, python_of
 from benchmarks.serving.figures import goals, machine, p50, p99
 from benchmarks.serving.models import TrunkFolder, label_names, random_adapter, serve_projects
-from benchmarks.serving.parallel import ParallelPeer, parallel_peer, runner_command
+from benchmarks.serving.runner import Runner, runner
 from benchmarks.serving.servers import METADATA, Servers, end_on_sigterm, servers
 from benchmarks.serving.session import bare_calls, engine_run, load_models, replay
 from benchmarks.serving.texts import pieces_of, text_of
@@ -129,16 +129,12 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
         models = load_models(trunk, served, cache=scratch / "cache", threads=arguments.threads)
         peer = None
         if python:
-            command = runner_command(
-                python,
-                weights=embedded_weights(),
-                text=texts[0],
-                adapters=max(arguments.adapters),
-                threads=arguments.threads,
-            )
-            peer = stack.enter_context(
-                parallel_peer(command, threads=arguments.threads, log=scratch / "adapters.log")
-            )
+            command: list[str | Path] = [python, PEERS / "adapters" / "parallel.py"]
+            command += ["--weights", embedded_weights(), "--text", texts[0]]
+            command += ["--adapters", str(max(arguments.adapters))]
+            command += ["--threads", str(arguments.threads)]
+            log = scratch / "adapters.log"
+            peer = stack.enter_context(runner(command, threads=arguments.threads, log=log))
         client = Grpc(stack.enter_context(running.channel("inference")))
         measured = Measured()
         measure_single(arguments, counts, models, client, peer, texts[0], measured)
@@ -158,7 +154,7 @@ def measure_single(
     counts: Sequence[int],
     models: Mapping[str, Model],
     client: Grpc,
-    peer: ParallelPeer | None,
+    peer: Runner | None,
     text: str,
     measured: Measured,
 ) -> None:
@@ -187,7 +183,7 @@ def measure_single(
             measured.one_of_many.append(found)
         if peer and (number % every == 0 or number == -1):
             for count in measured.parallel:
-                found = peer.run(count)
+                found = float(peer.ask(str(count)))
                 if number >= 0:
                     measured.parallel[count].append(found)
 
