@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.training import examples_of
+from benchmarks.public_data import examples_of
 from services.trainer.engines.interface import Example
 
 

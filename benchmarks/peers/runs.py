@@ -86,7 +86,14 @@ class AdaptersRun(Run):
 
 
 def run_ladder(
-    place: Workplace, name: str, labels: Sequence[str], *, seed: int, epochs: int, data: Path
+    place: Workplace,
+    name: str,
+    labels: Sequence[str],
+    *,
+    seed: int,
+    epochs: int,
+    data: Path,
+    trunk: Path | None = None,
 ) -> LadderRun:
     """Train labels together with the ladder engine, as one job.
 
@@ -97,10 +104,11 @@ def run_ladder(
         seed: Seed of everything random.
         epochs: Passes at most; 0 leaves them to the engine.
         data: Folder of the texts.
+        trunk: Folder of the trunk; None: the workplace's.
     """
     out = place.folder / name
     command: list[str | Path] = [sys.executable, "-m", "benchmarks.peers.ladder_run"]
-    command += ["--data", data, "--trunk", place.trunk, "--cache", place.folder / "cache"]
+    command += ["--data", data, "--trunk", trunk or place.trunk, "--cache", place.folder / "cache"]
     command += ["--out", out, "--seed", str(seed), "--threads", str(place.threads)]
     command += ["--epochs", str(epochs)]
     run_child([*command, "--labels", *labels], place.threads, place.folder / f"{name}.log")
