@@ -64,7 +64,7 @@ def load_models(
     options = EngineOptions(
         providers=choose_providers("auto"),
         threads=threads,
-        batch_tokens=InferenceSettings.model_fields["batch_tokens"].default,
+        batch_tokens=InferenceSettings.model_construct().batch_sizes(on_gpu=False)[0],
     )
 
     async def load() -> dict[str, Model]:
@@ -88,7 +88,8 @@ def _set_of(adapters: Sequence[AdapterArtifact]) -> AdapterSet:
 
 def engine_run(model: Model, texts: Sequence[str]) -> Callable[[], object]:
     """Return what runs the engine over texts that are tokenised already, as one batch."""
-    ((part, want),) = model.select(model.parts[0].labels)
+    (ask,) = model.select(model.parts[0].labels)
+    part, want = ask.part, ask.want
     segments = [
         segment for text in part.predictor.prepare(texts) for segment in part.segments(text, want)
     ]

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from services.common.modeling.decoding import DecodedSpan, decode_bio, probabilities
+from services.common.modeling.decoding import DecodedSpan, decode_bio, decode_labels, probabilities
 from services.common.modeling.evaluation import evaluate
 
 
@@ -71,3 +73,18 @@ def test_evaluation_counts_exact_spans() -> None:
 def test_evaluation_needs_as_many_predictions_as_texts() -> None:
     with pytest.raises(ValueError, match=r"zip|shorter|longer"):
         evaluate([[]], [], ["A"])
+
+
+@given(st.integers(0, 5), st.integers(0, 6), st.integers(0, 2**32 - 1))
+def test_many_labels_are_decoded_as_each_by_itself(labels: int, words: int, seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    logits = (2 * draw.standard_normal((labels, words, 3))).astype(np.float32)
+    biases = draw.standard_normal(labels).astype(np.float32)
+    alone = [decode_bio(row, float(bias)) for row, bias in zip(logits, biases, strict=True)]
+    together = decode_labels(logits, biases)
+    assert [[(s.first, s.last) for s in found] for found in together] == [
+        [(s.first, s.last) for s in found] for found in alone
+    ]
+    assert [s.score for found in together for s in found] == pytest.approx(
+        [s.score for found in alone for s in found]
+    )

@@ -63,10 +63,29 @@ def decode_bio(logits: NDArray[np.float32], outside_bias: float) -> list[Decoded
         Spans in order, without overlap. A span's score is the mean over its words of the
         probability that the word is not outside.
     """
-    if len(logits) == 0:
-        return []
+    return decode_labels(logits[None], np.asarray([outside_bias]))[0]
+
+
+def decode_labels(
+    logits: NDArray[np.float32], outside_bias: NDArray[np.float32]
+) -> list[list[DecodedSpan]]:
+    """Return the spans of each of many labels in one text, as ``decode_bio`` would.
+
+    Args:
+        logits: B/I/O logits of the text's words, [labels, words, 3].
+        outside_bias: Each label's fitted bias, [labels].
+    """
     chances = probabilities(logits, outside_bias)
-    firsts, lasts = span_borders(np.argmax(chances, axis=-1))
+    tags = np.argmax(chances, axis=-1)
+    spans: list[list[DecodedSpan]] = [[] for _ in range(len(logits))]
+    # Most texts have nothing of most labels.
+    for row in np.flatnonzero((tags != OUTSIDE).any(axis=-1)):
+        spans[row] = _spans(chances[row], tags[row])
+    return spans
+
+
+def _spans(chances: NDArray[np.float32], tags: NDArray[np.int64]) -> list[DecodedSpan]:
+    firsts, lasts = span_borders(tags)
     inside = np.concatenate([[0.0], np.cumsum(1.0 - chances[:, OUTSIDE], dtype=np.float64)])
     return [
         DecodedSpan(

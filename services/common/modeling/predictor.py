@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.common.modeling.decoding import decode_bio
+from services.common.modeling.decoding import decode_labels
 from services.common.modeling.onnx.bank import Bank
 from services.common.modeling.packing import WordInputs, pack_words
 from services.common.modeling.states import PreparedText, WordStateReader, chunk_segments
@@ -85,7 +85,7 @@ class TextPredictor:
     ) -> list[PredictedSpan]:
         """Return the spans of one text from its logits as ``logits`` returned them."""
         wanted = range(len(self.bank.labels)) if selection is None else selection
-        biases = self.bank.outside_bias
+        decoded = decode_labels(logits, self.bank.outside_bias[list(wanted)])
         spans = [
             PredictedSpan(
                 start=text.words[span.first][0],
@@ -93,8 +93,8 @@ class TextPredictor:
                 label=self.bank.labels[label],
                 score=span.score,
             )
-            for row, label in enumerate(wanted)
-            for span in decode_bio(logits[row], float(biases[label]))
+            for label, found in zip(wanted, decoded, strict=True)
+            for span in found
         ]
         return sorted(spans)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from services.common.modeling.adapter import AdapterWeights
 from services.common.modeling.assertions import WINDOW, span_group, status_probabilities
 from services.common.modeling.choices import ChoicePart, choice_parts
-from services.common.modeling.decoding import decode_bio
+from services.common.modeling.decoding import decode_labels
 from services.common.modeling.onnx.pooled import PooledBank
 from services.common.modeling.onnx.trunk import TrunkRunner
 from services.common.modeling.packing import WordInputs
@@ -233,9 +233,9 @@ class Part:
         self, segment: Segment, row: NDArray[np.float32], want: Want
     ) -> Iterator[WordExtent]:
         """Yield the spans that begin in a segment, cut to the length that is judged."""
-        biases = self.predictor.bank.outside_bias
-        for logits, label in zip(row, want.labels, strict=True):
-            for span in decode_bio(logits, float(biases[label])):
+        biases = self.predictor.bank.outside_bias[list(want.labels)]
+        for found in decode_labels(row, biases):
+            for span in found:
                 first, last = segment.start + span.first, segment.start + span.last
                 if segment.own_start <= first < segment.own_end:
                     yield clipped(first, last)

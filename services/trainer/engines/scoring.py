@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from services.common.modeling.adapter import AdapterWeights
-from services.common.modeling.decoding import decode_bio
+from services.common.modeling.decoding import decode_labels
 from services.common.modeling.manifest import TrunkManifest
 from services.common.modeling.onnx.bank import Bank, BankRuntime
 from services.common.modeling.predictor import bank_logits
@@ -43,8 +43,8 @@ def predict_split(
         logits = np.concatenate(parts, axis=1)
         predicted: list[ScoredSpan] = [
             (text.words[span.first][0], text.words[span.last - 1][1], label, span.score)
-            for row, label in enumerate(bank.labels)
-            for span in decode_bio(logits[row], float(biases[row]))
+            for label, found in zip(bank.labels, decode_labels(logits, biases), strict=True)
+            for span in found
         ]
         example = split.examples[index]
         gold = [span for span in example.spans if span[2] in labels]

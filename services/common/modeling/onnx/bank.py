@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import onnxruntime as ort
@@ -122,7 +123,7 @@ class Bank:
         """Masked rows that packed texts need between them."""
         return max((group.architecture.context for group in self._groups), default=0)
 
-    @property
+    @cached_property
     def outside_bias(self) -> NDArray[np.float32]:
         """The fitted bias of O for each label, [labels]."""
         values = [adapter.manifest.decoding.outside_bias for adapter in self.adapters]
