@@ -25,7 +25,7 @@ from services.inference.engine.worker import EngineThreads
 from services.inference.handlers.jobs import JobHandlers
 from services.inference.handlers.predict import Predictor
 from services.inference.manager import Backoff, GenerationManager
-from services.inference.metrics import ServingMetrics
+from services.inference.metrics import PreannotationMetrics, ServingMetrics
 from services.inference.naming import ConfigNaming
 from services.inference.peers import AnnotationPeer, RegistryPeer
 from services.inference.pins import PinnedModels, PinResolver
@@ -132,6 +132,7 @@ async def build(
             clock=clock,
             ids=ids,
             lease_seconds=settings.preannotation_lease_seconds,
+            at_once=settings.preannotation_jobs_at_once,
         )
         servicer = InferenceServicer(
             predictor=predictor,
@@ -145,6 +146,7 @@ async def build(
         naming = ConfigNaming(manager, annotation)
         metrics = CollectorRegistry()
         metrics.register(ServingMetrics(manager, batcher))
+        metrics.register(PreannotationMetrics(runner, preannotation.tally))
         yield Wiring(
             services=[
                 GrpcService(

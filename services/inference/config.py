@@ -66,6 +66,12 @@ class InferenceSettings(ServiceSettings):
     preannotation_page_size: int = Field(
         200, ge=1, le=1000, description="Tasks that a pre-annotation job reads at once."
     )
+    preannotation_jobs_at_once: int = Field(
+        4,
+        ge=1,
+        description="Pre-annotation jobs that a server runs side by side, of one project one at a "
+        "time. They share the time that callers leave them.",
+    )
     preannotation_lease_seconds: float = Field(
         10,
         gt=0,

@@ -26,6 +26,7 @@ from tests.support.inference import (
     deploy,
     golden,
     inference,
+    publish,
     registry_at,
     spans_of,
     tiny_adapter,
@@ -152,6 +153,36 @@ async def test_labels_and_min_score_are_kept(loop: Loop) -> None:
     spans = [span for one in await loop.predictions() for span in one.spans]
     assert spans
     assert all(span.label == "DATE" and span.score >= 0.7 for span in spans)
+
+
+async def test_after_a_swap_only_what_it_changed_is_predicted_again(loop: Loop) -> None:
+    await loop.tasks(20)
+    first = await deploy(loop.registry, "p", [PARTY, DATE])
+    done = await loop.finished((await loop.create(stale_only=True)).name)
+    assert (done.skipped_tasks, done.written_predictions) == (0, 20)
+    again = await loop.finished((await loop.create(stale_only=True)).name)
+    assert (again.done_tasks, again.skipped_tasks, again.written_predictions) == (20, 20, 0)
+
+    async def deployed(revision: int, **fields: object) -> jobs.PreannotationJob:
+        await loop.inference.ready(revision)
+        job = await loop.finished((await loop.create(**fields)).name)
+        assert job.state == DONE, job
+        return job
+
+    # The same adapters under the name of another version: nothing is stale.
+    same = await publish(loop.registry, "p", [PARTY, DATE])
+    await loop.registry.deploy(same)
+    job = await deployed(2, stale_only=True)
+    assert (job.stale_only, job.skipped_tasks, job.written_predictions) == (True, 20, 0)
+    # Another adapter for PARTY: what names the old one is, for a job that asks both or PARTY alone.
+    await deploy(loop.registry, "p", [tiny_adapter("PARTY", seed=2), DATE])
+    job = await deployed(3, stale_only=True)
+    assert (job.skipped_tasks, job.written_predictions) == (0, 20)
+    # Back again: the newest prediction counts, not an older one of the same adapters.
+    await loop.registry.deploy(first)
+    job = await deployed(4, stale_only=True, labels=["DATE"])
+    assert (job.skipped_tasks, job.written_predictions) == (0, 20)
+    assert len(await loop.predictions()) == 60
 
 
 async def test_a_project_without_deployment_fails_and_says_why(tmp_path: Path) -> None:
