@@ -31,6 +31,7 @@ from services.inference.peers import AnnotationPeer, RegistryPeer
 from services.inference.pins import PinnedModels, PinResolver
 from services.inference.ports import Annotation, Registry
 from services.inference.preannotate import Preannotation, PreannotationOptions
+from services.inference.remembering import Remembering
 from services.inference.repository import JOB_COLLECTION, JobRepository
 from services.inference.runner import PreannotationRunner
 from services.inference.servicer import InferenceServicer
@@ -105,10 +106,11 @@ async def build(
         stack.push_async_callback(batcher.close)
         batcher.start()
         predictor = Predictor(manager, batcher, threads, PinResolver(registry), pinned)
+        memory = DeploymentMemory(store)
         source = DeploymentSource(
             registry,
             manager,
-            DeploymentMemory(store),
+            memory,
             silence_seconds=settings.registry_silence_seconds,
         )
         signal = Signal()
@@ -144,6 +146,7 @@ async def build(
             execution_provider=providers[0],
         )
         naming = ConfigNaming(manager, annotation)
+        remembering = Remembering(manager, memory)
         metrics = CollectorRegistry()
         metrics.register(ServingMetrics(manager, batcher))
         metrics.register(PreannotationMetrics(runner, preannotation.tally))
@@ -161,9 +164,11 @@ async def build(
             access=ACCESS,
             background=[
                 BackgroundTask(name="deployment-source", run=source.run),
+                BackgroundTask(name="deployment-memory", run=remembering.run),
                 BackgroundTask(name="preannotation", run=runner.run),
                 BackgroundTask(name="config-naming", run=naming.run),
             ],
+            on_drain=[remembering.flush],
             # No check of the store: predictions need none, and a balancer that follows health must
             # not take every server away while only the database is. Jobs answer UNAVAILABLE then.
             metrics=metrics,
