@@ -52,6 +52,12 @@ class InferenceSettings(ServiceSettings):
         description="Directory of verified copies of trunks and adapters. Default: `cache` in the "
         "service's part of the data directory.",
     )
+    cache_bytes: int = Field(
+        20 * 1024**3,
+        ge=0,
+        description="Bytes that the directory of copies may take; 0: any. What was used longest "
+        "ago goes first; what serves stays, even beyond it.",
+    )
     registry_silence_seconds: float = Field(
         60,
         gt=0,
