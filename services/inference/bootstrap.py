@@ -82,7 +82,7 @@ async def build(
             channel = await stack.enter_async_context(
                 open_peer(settings, settings.registry_address)
             )
-            registry = RegistryPeer(channel)
+            registry = RegistryPeer(channel, silence_seconds=settings.registry_silence_seconds)
         if annotation is None:
             channel = await stack.enter_async_context(
                 open_peer(settings, settings.annotation_address)

@@ -61,8 +61,8 @@ class InferenceSettings(ServiceSettings):
     registry_silence_seconds: float = Field(
         60,
         gt=0,
-        description="The registry's stream is opened again when nothing, not even a heartbeat, "
-        "came for this long.",
+        description="The registry's stream is opened again, and a download tried again, when "
+        "nothing came for this long; of the stream not even a heartbeat.",
     )
     load_retry_seconds: float = Field(
         0.5,

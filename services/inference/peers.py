@@ -37,8 +37,13 @@ _ANNOTATION = "annotation"
 class RegistryPeer:
     """The `Registry` port."""
 
-    def __init__(self, channel: aio.Channel) -> None:
-        """Call through a channel that carries the token."""
+    def __init__(self, channel: aio.Channel, *, silence_seconds: float) -> None:
+        """Call through a channel that carries the token.
+
+        A download of which nothing comes for `silence_seconds` is given up: it would hold up what
+        loads for ever.
+        """
+        self._silence = silence_seconds
         self._stub = registry_service_pb2_grpc.RegistryServiceStub(channel)
 
     async def watch_deployments(self) -> AsyncIterator[DeploymentRevision | None]:
@@ -77,7 +82,9 @@ class RegistryPeer:
     async def download(self, digest: str) -> bytes:
         """See `Registry.download`."""
         with peer_errors(_REGISTRY):
-            return await download(self._stub.DownloadArtifact, digest)
+            return await download(
+                self._stub.DownloadArtifact, digest, silence_seconds=self._silence
+            )
 
 
 class AnnotationPeer:
