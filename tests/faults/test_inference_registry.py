@@ -11,6 +11,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from services.common.blobs import key_of
 from services.common.errors import Reason
 from services.common.modeling.manifest import ADAPTER_FILE
 from spanloop.inference.v1 import serving_state_pb2
@@ -223,3 +224,25 @@ async def test_a_restored_registry_counts_again_and_its_content_is_served(tmp_pa
     async with inference(tmp_path, address) as client:
         await client.ready(2)
         assert await serves(client, other)
+
+
+async def test_a_damaged_copy_is_not_served_at_a_restart_without_the_registry(
+    tmp_path: Path,
+) -> None:
+    async with registry_at(tmp_path) as (registry, address):
+        await deploy(registry, "p", [OLD])
+        async with inference(tmp_path, address) as client:
+            await client.ready(1)
+    digest = OLD.manifest.files[ADAPTER_FILE].digest
+    copy = tmp_path / "inference" / "cache" / key_of(digest)
+    data = copy.read_bytes()
+    copy.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    async with inference(tmp_path, address) as client:
+        failed = await newest(client, ERROR)
+        assert "cannot be reached" in failed.error_message
+        with refused(grpc.StatusCode.FAILED_PRECONDITION, Reason.NOTHING_DEPLOYED):
+            await client.predict()
+        async with registry_at(tmp_path, address):
+            await client.ready(1)
+            assert await serves(client, OLD)
+            assert copy.read_bytes() == data

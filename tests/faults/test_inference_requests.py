@@ -16,6 +16,7 @@ from services.common.grpc_status import received_error
 from services.inference.bootstrap import build
 from spanloop.common.v1 import text_pb2
 from spanloop.inference.v1 import inference_service_pb2 as pb
+from spanloop.inference.v1 import predict_pb2
 from tests.support import client_channel, running
 from tests.support.inference import (
     TEXT,
@@ -53,6 +54,13 @@ class Server:
     async def still_serves(self) -> None:
         answer = await self.client.predict()
         assert spans_of(answer.predictions[0]) == spans_of(golden(BANK))
+
+    async def is_idle(self) -> None:
+        async def idle() -> bool:
+            state = await self.client.state()
+            return not any(one.active_requests for one in state.generations)
+
+        await until(idle)
 
 
 @pytest.fixture
@@ -116,11 +124,39 @@ async def test_callers_who_leave_leave_nothing_behind(server: Server) -> None:
             if isinstance(ended, aio.AioRpcError):
                 assert ended.code() is grpc.StatusCode.DEADLINE_EXCEEDED, round_
 
-    async def idle() -> bool:
-        state = await server.client.state()
-        return not any(one.active_requests for one in state.generations)
+    await server.is_idle()
+    await server.still_serves()
 
-    await until(idle)
+
+async def test_a_stream_that_nobody_reads_holds_itself_up_only(server: Server) -> None:
+    """Answers of 100 kB each fill what the transport holds; then no request is read any more."""
+    wanted = pb.PredictRequest(
+        project="projects/p", texts=[TEXT * 20], granularity=predict_pb2.GRANULARITY_TOKEN
+    )
+    call = server.client.stub.PredictStream()
+    sent = 0
+
+    async def send() -> None:
+        nonlocal sent
+        while True:
+            await call.write(pb.PredictStreamRequest(id=str(sent), predict=wanted))
+            sent += 1
+
+    sending = asyncio.create_task(send())
+
+    async def stands_still() -> bool:
+        before = sent
+        for _ in range(10):
+            await server.still_serves()
+        return sent == before > 16
+
+    await until(stands_still, timeout=60)
+    held = sum(one.active_requests for one in (await server.client.state()).generations)
+    assert held <= 16
+    sending.cancel()
+    call.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    await server.is_idle()
     await server.still_serves()
 
 
