@@ -277,7 +277,7 @@ def to_prediction(body: Document) -> Prediction:
         choice_model_versions=dict(body.get("choice_model_versions", ())),
         assertion_adapter=body.get("assertion_adapter", ""),
         assertion_model_version=body.get("assertion_model_version", ""),
-        signals=to_signals(body["signals"]) if "signals" in body else None,
+        signals=to_signals(body["signals"]) if body.get("signals") else None,
     )
 
 

@@ -136,7 +136,7 @@ class Resources:
                 "project": project,
                 "collection": collection,
                 "ids": [item.id for item in items],
-                "ord": self._next_ord(),
+                "ord": self.next_ord(),
                 "import_id": import_id or None,
             },
         )
@@ -207,10 +207,10 @@ class Resources:
         version, time, actor = new.body["version"], new.body["created"], current_actor()
         entries = [event_document(one, version, time, actor) for one in new.events]
         body = with_outbox(new.body, entries, pending=pending)
-        body["ord"] = self._next_ord()
+        body["ord"] = self.next_ord()
         return body
 
-    def _next_ord(self) -> int:
+    def next_ord(self) -> int:
         """Return a place in the order of creation: the time, made unique in this process."""
         self._last_ord = max(self._last_ord + 1, self._clock.now())
         return self._last_ord

@@ -441,8 +441,17 @@ class AnnotationServicer(annotation_service_pb2_grpc.AnnotationServiceServicer):
         await self._enter("ListPredictions", project)
         encoding = basic.encoding_of(request.offset_encoding)
         predictions, token = await self._do.predictions.list_predictions(
-            project, task, request.generation, request.page_size, request.page_token
+            project,
+            task,
+            request.generation,
+            request.page_size,
+            request.page_token,
+            request.tasks,
         )
+        if request.sources_only:
+            predictions = [
+                replace(one, spans=(), choices=(), signals=None, extra="") for one in predictions
+            ]
         texts: dict[str, str] = {}
         if encoding is not OffsetEncoding.CODE_POINT:
             texts = await self._do.predictions.texts(predictions)

@@ -29,6 +29,12 @@ def key_of(digest: str) -> str:
     return f"sha256/{parts[1]}/{parts[2]}"
 
 
+def digest_of_key(key: str) -> str | None:
+    """Return the digest of an object key; None: it is no key."""
+    digest = "sha256:" + "".join(key.split("/")[1:])
+    return digest if _DIGEST.fullmatch(digest) and key_of(digest) == key else None
+
+
 def corrupt(digest: str) -> DataLossError:
     """Return the error for stored bytes that are not those of their digest."""
     return DataLossError(

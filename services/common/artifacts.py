@@ -10,7 +10,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from services.common.errors import DataLossError, Reason
+from services.common.errors import DataLossError, Reason, UnavailableError
 from spanloop.registry.v1 import registry_service_pb2 as pb
 
 CHUNK_BYTES = 1024 * 1024
@@ -48,20 +48,38 @@ async def upload(
 async def download(
     stub_method: Callable[[pb.DownloadArtifactRequest], AsyncIterable[pb.DownloadArtifactResponse]],
     digest: str,
+    *,
+    silence_seconds: float | None = None,
 ) -> bytes:
     """Return the bytes stored under `digest`.
 
     Args:
         stub_method: ``RegistryServiceStub(channel).DownloadArtifact``.
         digest: What they must hash to.
+        silence_seconds: How long nothing may come; None: for ever. However long it takes in all, a
+            download that goes on is not ended.
 
     Raises:
         grpc.aio.AioRpcError: The registry refused.
         DataLossError: Other bytes arrived.
+        UnavailableError: Nothing came for too long (PEER_UNAVAILABLE).
     """
     received = bytearray()
-    async for message in stub_method(pb.DownloadArtifactRequest(digest=digest)):
-        received += message.chunk
+    stream = aiter(stub_method(pb.DownloadArtifactRequest(digest=digest)))
+    try:
+        while True:
+            async with asyncio.timeout(silence_seconds):
+                message = await anext(stream, None)
+            if message is None:
+                break
+            received += message.chunk
+    except TimeoutError as error:
+        raise UnavailableError(
+            Reason.PEER_UNAVAILABLE,
+            f"Nothing came from the registry for {silence_seconds:g} s.",
+            metadata={"peer": "registry"},
+            retry_after=1.0,
+        ) from error
     data = bytes(received)
     # A trunk has tens of megabytes: hashing it would hold up every other call.
     found = await asyncio.to_thread(digest_of, data)

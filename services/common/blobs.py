@@ -19,7 +19,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from services.common._blob_cache import LocalCache
+from services.common._blob_cache import Hold, LocalCache
 from services.common._blob_files import corrupt, digest_of, key_of, publish
 from services.common.errors import (
     DataLossError,
@@ -29,7 +29,7 @@ from services.common.errors import (
     not_found,
 )
 
-__all__ = ["CHUNK_SIZE", "BlobStore", "LocalCache", "digest_of", "key_of"]
+__all__ = ["CHUNK_SIZE", "BlobStore", "Hold", "LocalCache", "digest_of", "key_of"]
 
 CHUNK_SIZE = 1024 * 1024
 _SCHEMES = ("file", "memory", "s3", "gs", "az")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -46,6 +47,7 @@ def main(settings_class: type[SettingsT], build: BuildFn[SettingsT]) -> None:
     configure_logs(settings.log_level, settings.log_format, settings.service_name)
     try:
         asyncio.run(run_service(settings, build))
+        _end_log()
     except (StartError, TokenFileError, SchemaError, StoreUnavailableError, ValueError) as error:
         _log.error("cannot_start", error=str(error), exc_info=isinstance(error, ValueError))
         sys.exit(_CANNOT_START)
@@ -60,7 +62,8 @@ async def run_service(settings: SettingsT, build: BuildFn[SettingsT]) -> None:
         if stop.is_set():
             # Durable state survives a kill; whoever asks twice does not want to wait.
             _log.warning("stopped_at_once", signal=number.name)
-            sys.stderr.flush()
+            with contextlib.suppress(OSError):  # a full disk must not keep it from ending
+                sys.stderr.flush()
             os._exit(_STOPPED_AT_ONCE)
         _log.info("signal", signal=number.name)
         stop.set()
@@ -78,6 +81,14 @@ async def run_service(settings: SettingsT, build: BuildFn[SettingsT]) -> None:
             version=release(),
         )
         await stop.wait()
+
+
+def _end_log() -> None:
+    """Let a log that cannot be written, as on a full disk, not turn a clean end into a failure."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - the end
 
 
 def _write_address(path: Path, server: RunningServer) -> None:

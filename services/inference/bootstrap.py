@@ -25,12 +25,13 @@ from services.inference.engine.worker import EngineThreads
 from services.inference.handlers.jobs import JobHandlers
 from services.inference.handlers.predict import Predictor
 from services.inference.manager import Backoff, GenerationManager
-from services.inference.metrics import ServingMetrics
+from services.inference.metrics import PreannotationMetrics, ServingMetrics
 from services.inference.naming import ConfigNaming
 from services.inference.peers import AnnotationPeer, RegistryPeer
 from services.inference.pins import PinnedModels, PinResolver
 from services.inference.ports import Annotation, Registry
 from services.inference.preannotate import Preannotation, PreannotationOptions
+from services.inference.remembering import Remembering
 from services.inference.repository import JOB_COLLECTION, JobRepository
 from services.inference.runner import PreannotationRunner
 from services.inference.servicer import InferenceServicer
@@ -81,7 +82,7 @@ async def build(
             channel = await stack.enter_async_context(
                 open_peer(settings, settings.registry_address)
             )
-            registry = RegistryPeer(channel)
+            registry = RegistryPeer(channel, silence_seconds=settings.registry_silence_seconds)
         if annotation is None:
             channel = await stack.enter_async_context(
                 open_peer(settings, settings.annotation_address)
@@ -89,7 +90,8 @@ async def build(
             annotation = AnnotationPeer(channel)
         threads = EngineThreads()
         stack.callback(threads.close)
-        loader = ModelLoader(registry, LocalCache(settings.cache), threads.loading, options)
+        cache = LocalCache(settings.cache, limit_bytes=settings.cache_bytes or None)
+        loader = ModelLoader(registry, cache, threads.loading, options)
         backoff = Backoff(first=settings.load_retry_seconds)
         manager = GenerationManager(loader, clock=clock, backoff=backoff)
         stack.push_async_callback(manager.close)
@@ -105,10 +107,11 @@ async def build(
         stack.push_async_callback(batcher.close)
         batcher.start()
         predictor = Predictor(manager, batcher, threads, PinResolver(registry), pinned)
+        memory = DeploymentMemory(store)
         source = DeploymentSource(
             registry,
             manager,
-            DeploymentMemory(store),
+            memory,
             silence_seconds=settings.registry_silence_seconds,
         )
         signal = Signal()
@@ -132,6 +135,7 @@ async def build(
             clock=clock,
             ids=ids,
             lease_seconds=settings.preannotation_lease_seconds,
+            at_once=settings.preannotation_jobs_at_once,
         )
         servicer = InferenceServicer(
             predictor=predictor,
@@ -143,8 +147,10 @@ async def build(
             execution_provider=providers[0],
         )
         naming = ConfigNaming(manager, annotation)
+        remembering = Remembering(manager, memory)
         metrics = CollectorRegistry()
         metrics.register(ServingMetrics(manager, batcher))
+        metrics.register(PreannotationMetrics(runner, preannotation.tally))
         yield Wiring(
             services=[
                 GrpcService(
@@ -159,9 +165,11 @@ async def build(
             access=ACCESS,
             background=[
                 BackgroundTask(name="deployment-source", run=source.run),
+                BackgroundTask(name="deployment-memory", run=remembering.run),
                 BackgroundTask(name="preannotation", run=runner.run),
                 BackgroundTask(name="config-naming", run=naming.run),
             ],
+            on_drain=[remembering.flush],
             # No check of the store: predictions need none, and a balancer that follows health must
             # not take every server away while only the database is. Jobs answer UNAVAILABLE then.
             metrics=metrics,

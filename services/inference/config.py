@@ -52,11 +52,17 @@ class InferenceSettings(ServiceSettings):
         description="Directory of verified copies of trunks and adapters. Default: `cache` in the "
         "service's part of the data directory.",
     )
+    cache_bytes: int = Field(
+        20 * 1024**3,
+        ge=0,
+        description="Bytes that the directory of copies may take; 0: any. What was used longest "
+        "ago goes first; what serves stays, even beyond it.",
+    )
     registry_silence_seconds: float = Field(
         60,
         gt=0,
-        description="The registry's stream is opened again when nothing, not even a heartbeat, "
-        "came for this long.",
+        description="The registry's stream is opened again, and a download tried again, when "
+        "nothing came for this long; of the stream not even a heartbeat.",
     )
     load_retry_seconds: float = Field(
         0.5,
@@ -65,6 +71,12 @@ class InferenceSettings(ServiceSettings):
     )
     preannotation_page_size: int = Field(
         200, ge=1, le=1000, description="Tasks that a pre-annotation job reads at once."
+    )
+    preannotation_jobs_at_once: int = Field(
+        4,
+        ge=1,
+        description="Pre-annotation jobs that a server runs side by side, of one project one at a "
+        "time. They share the time that callers leave them.",
     )
     preannotation_lease_seconds: float = Field(
         10,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from google.rpc import code_pb2
 
@@ -11,6 +11,7 @@ from services.common.offsets import OffsetEncoding
 from services.common.times import to_timestamp
 from services.inference.answers import TextAnswer, Wish
 from services.inference.domain import (
+    AdapterDigests,
     AdapterKind,
     AdapterRef,
     AdapterSet,
@@ -222,10 +223,12 @@ def job_message(job: PreannotationJob) -> preannotation_job_pb2.PreannotationJob
         name=job.name,
         labels=job.labels,
         min_score=job.min_score,
+        stale_only=job.stale_only,
         state=_JOB_STATES[job.state],
         generation=job.progress.generation,
         total_tasks=job.progress.total_tasks or 0,
         done_tasks=job.progress.done_tasks,
+        skipped_tasks=job.progress.skipped_tasks,
         written_predictions=job.progress.written_predictions,
         failure_message=job.failure_message,
         cancel_requested=job.cancel_requested,
@@ -282,6 +285,23 @@ def task_page_of(message: annotation_pb.ListTasksResponse) -> TaskPage:
         tasks=tuple(OpenTask(name=task.name, text=task.text) for task in message.tasks),
         next_cursor=message.next_page_token,
     )
+
+
+def newest_sources(
+    predictions: Iterable[prediction_pb2.Prediction],
+) -> dict[str, AdapterDigests]:
+    """Return what the newest prediction of each task names, of those that a generation made."""
+    newest: dict[str, AdapterDigests] = {}
+    for one in predictions:
+        # Rule sets and imported files propose too; a job does not take their place.
+        if one.generation.startswith("projects/"):
+            digests = {(AdapterKind.LABEL, label): one.adapters[label] for label in one.adapters}
+            for control in one.choice_adapters:
+                digests[AdapterKind.CONTROL, control] = one.choice_adapters[control]
+            if one.assertion_adapter:
+                digests[AdapterKind.ASSERTION, ""] = one.assertion_adapter
+            newest[one.task] = digests
+    return newest
 
 
 def prediction_message(prediction: TaskPrediction) -> prediction_pb2.Prediction:

@@ -1,4 +1,4 @@
-"""The last known deployments as documents."""
+"""The deployments that served last as documents."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MANY = 1000
 
 
 class DeploymentMemory:
-    """The last known deployment of each project, for a start while the registry is away."""
+    """The deployment that each project served last, for a start while the registry is away."""
 
     def __init__(self, store: DocumentStore) -> None:
         """Use an opened store."""

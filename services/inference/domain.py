@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 MAX_TEXTS = 1024
 """Most texts in one Predict."""
@@ -56,6 +58,11 @@ class AdapterSet:
         if self.assertion is not None:
             yield AdapterKind.ASSERTION, "", self.assertion
 
+    @property
+    def digests(self) -> AdapterDigests:
+        """What answers for what, without where it comes from."""
+        return {(kind, name): ref.digest for kind, name, ref in self.items()}
+
     @classmethod
     def of(cls, items: Iterable[tuple[AdapterKind, str, AdapterRef]]) -> AdapterSet:
         """Return the set of these items."""
@@ -83,6 +90,10 @@ class AdapterKind(StrEnum):
     ASSERTION = "ASSERTION"
 
 
+AdapterDigests: TypeAlias = Mapping[tuple[AdapterKind, str], str]
+"""Digests of adapters by what they answer; the assertion's name is empty."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DeploymentRevision:
     """What one revision of a project's deployment serves.
@@ -101,6 +112,12 @@ class DeploymentRevision:
     def generation(self) -> str:
         """Resource name of the generation that serves it."""
         return f"projects/{self.project}/generations/{self.revision}"
+
+    @property
+    def content_digest(self) -> str:
+        """What tells it from another of the same number, which a restored registry may give out."""
+        named = sorted(self.adapters.digests.items())
+        return hashlib.sha256(json.dumps(named).encode()).hexdigest()
 
 
 class VersionState(StrEnum):
@@ -150,27 +167,35 @@ class JobProgress:
 
     Attributes:
         generation: The generation that the predictions are from; empty before it is chosen.
+        content_digest: That of the generation's deployment.
         total_tasks: Open tasks when it began; None until they are counted.
-        done_tasks: Tasks that have a prediction of the generation.
+        done_tasks: Tasks that have a prediction of the generation, or a current one.
+        skipped_tasks: Of these, those that had a current prediction and were left out.
         written_predictions: Predictions that this job stored.
         cursor: Page token of the next page of open tasks.
     """
 
     generation: str = ""
+    content_digest: str = ""
     total_tasks: int | None = None
     done_tasks: int = 0
+    skipped_tasks: int = 0
     written_predictions: int = 0
     cursor: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PreannotationJob:
-    """A run over the open tasks of a project; times in microseconds UTC."""
+    """A run over the open tasks of a project; times in microseconds UTC.
+
+    With `stale_only` tasks whose prediction is current are left out.
+    """
 
     id: str
     project: str
     labels: tuple[str, ...] = ()
     min_score: float = 0.0
+    stale_only: bool = False
     state: JobState = JobState.WAITING
     progress: JobProgress = field(default_factory=JobProgress)
     failure_message: str = ""

@@ -53,7 +53,7 @@ class GenerationManager:
         self._aspired: dict[str, DeploymentRevision] = {}
         self._serving: dict[str, Generation] = {}
         self._held: dict[str, list[Generation]] = {}
-        self._loading: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._loading: dict[Generation, asyncio.Task[None]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._changed = asyncio.Event()
 
@@ -121,24 +121,28 @@ class GenerationManager:
         if timer is not None:
             timer.cancel()
         aspired = self._aspired[project]
-        held = {generation.deployment.revision: generation for generation in self._of(project)}
+        held = self._of(project)
         views = [
-            policy.Held(revision=revision, state=item.state, retry_at=item.retry_at)
-            for revision, item in held.items()
+            policy.Held(key=key, state=item.state, retry_at=item.retry_at)
+            for key, item in enumerate(held)
         ]
-        for action in policy.decide(aspired.revision, views, self._clock.monotonic()):
+        # The content decides, not the number of the revision alone. One that is on its way out
+        # comes before one that took its place.
+        same = [key for key, item in enumerate(held) if item.deployment == aspired]
+        wanted = same[-1] if same else len(held)
+        for action in policy.decide(wanted, views, self._clock.monotonic()):
             match action:
                 case policy.Load():
                     self._begin(self._new(aspired))
-                case policy.Retry(revision):
-                    self._begin(held[revision])
-                case policy.Drain(revision):
-                    held[revision].drain()
-                case policy.Abandon(revision):
-                    task = self._loading.pop((project, revision), None)
+                case policy.Retry(key):
+                    self._begin(held[key])
+                case policy.Drain(key):
+                    held[key].drain()
+                case policy.Abandon(key):
+                    task = self._loading.pop(held[key], None)
                     if task is not None:
                         task.cancel()
-                    held[revision].abandon()
+                    held[key].abandon()
                 case policy.WakeAt(time):
                     pause = max(time - self._clock.monotonic(), 0.0)
                     loop = asyncio.get_running_loop()
@@ -156,8 +160,7 @@ class GenerationManager:
 
     def _begin(self, generation: Generation) -> None:
         generation.begin_loading()
-        key = (generation.deployment.project, generation.deployment.revision)
-        self._loading[key] = asyncio.create_task(
+        self._loading[generation] = asyncio.create_task(
             self._load(generation), name=f"load {generation.deployment.generation}"
         )
 
@@ -177,7 +180,7 @@ class GenerationManager:
         else:
             if generation.state is not GenerationState.LOADING:
                 return  # abandoned while the last step ran
-            self._loading.pop((deployment.project, deployment.revision), None)
+            self._loading.pop(generation, None)
             generation.loaded(model, monotonic=self._clock.monotonic(), now=self._clock.now())
             # READY and served in one step: nothing else runs on this thread in between.
             self._serving[deployment.project] = generation
@@ -191,11 +194,10 @@ class GenerationManager:
     def _failed(self, generation: Generation, message: str) -> None:
         if generation.state is not GenerationState.LOADING:
             return
-        deployment = generation.deployment
-        self._loading.pop((deployment.project, deployment.revision), None)
+        self._loading.pop(generation, None)
         pause = self._backoff.after(generation.attempts + 1)
         generation.fail(message, retry_at=self._clock.monotonic() + pause)
-        self._step(deployment.project)
+        self._step(generation.deployment.project)
 
     def _forget(self, generation: Generation) -> None:
         self._held[generation.deployment.project].remove(generation)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from services.common.errors import SpanloopError, UnavailableError
 from services.common.logs import get_logger
-from services.inference.domain import AdapterRef
+from services.inference.domain import AdapterRef, DeploymentRevision
 from services.inference.generation import Generation, GenerationState
 from services.inference.manager import GenerationManager
 from services.inference.ports import Annotation
@@ -26,8 +26,8 @@ class ConfigNaming:
         """Watch the generations of a manager."""
         self._manager = manager
         self._annotation = annotation
-        # By project: the revision that the annotation service has heard of.
-        self._told: dict[str, int] = {}
+        # By project: what the annotation service has heard of.
+        self._told: dict[str, DeploymentRevision] = {}
 
     async def run(self) -> None:
         """Tell until cancelled."""
@@ -39,8 +39,11 @@ class ConfigNaming:
         """Tell of every generation that serves and was not told of."""
         for generation in self._manager.generations():
             deployment = generation.deployment
-            project, revision = deployment.project, deployment.revision
-            if generation.state is not GenerationState.READY or self._told.get(project) == revision:
+            project = deployment.project
+            if (
+                generation.state is not GenerationState.READY
+                or self._told.get(project) == deployment
+            ):
                 continue
             labels, controls = _models(generation)
             try:
@@ -52,8 +55,8 @@ class ConfigNaming:
                 _log.warning("config_not_named", project=project, reason=error.reason.value)
             else:
                 if changed:
-                    _log.info("config_named", project=project, revision=revision)
-            self._told[project] = revision
+                    _log.info("config_named", project=project, revision=deployment.revision)
+            self._told[project] = deployment
 
 
 def _models(generation: Generation) -> tuple[dict[str, str], dict[str, str]]:

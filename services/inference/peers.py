@@ -12,9 +12,20 @@ from services.common.artifacts import download
 from services.common.channels import peer_errors
 from services.common.errors import Reason, ResourceExhaustedError
 from services.inference import convert
-from services.inference.domain import DeploymentRevision, ModelVersion, TaskPage, TaskPrediction
+from services.inference.domain import (
+    AdapterDigests,
+    DeploymentRevision,
+    ModelVersion,
+    TaskPage,
+    TaskPrediction,
+)
 from spanloop.annotation.v1 import annotation_service_pb2 as annotation_pb
-from spanloop.annotation.v1 import annotation_service_pb2_grpc, labeling_service_pb2_grpc, task_pb2
+from spanloop.annotation.v1 import (
+    annotation_service_pb2_grpc,
+    labeling_service_pb2_grpc,
+    prediction_pb2,
+    task_pb2,
+)
 from spanloop.annotation.v1 import labeling_service_pb2 as labeling_pb
 from spanloop.registry.v1 import registry_service_pb2 as registry_pb
 from spanloop.registry.v1 import registry_service_pb2_grpc
@@ -26,8 +37,13 @@ _ANNOTATION = "annotation"
 class RegistryPeer:
     """The `Registry` port."""
 
-    def __init__(self, channel: aio.Channel) -> None:
-        """Call through a channel that carries the token."""
+    def __init__(self, channel: aio.Channel, *, silence_seconds: float) -> None:
+        """Call through a channel that carries the token.
+
+        A download of which nothing comes for `silence_seconds` is given up: it would hold up what
+        loads for ever.
+        """
+        self._silence = silence_seconds
         self._stub = registry_service_pb2_grpc.RegistryServiceStub(channel)
 
     async def watch_deployments(self) -> AsyncIterator[DeploymentRevision | None]:
@@ -66,7 +82,9 @@ class RegistryPeer:
     async def download(self, digest: str) -> bytes:
         """See `Registry.download`."""
         with peer_errors(_REGISTRY):
-            return await download(self._stub.DownloadArtifact, digest)
+            return await download(
+                self._stub.DownloadArtifact, digest, silence_seconds=self._silence
+            )
 
 
 class AnnotationPeer:
@@ -88,6 +106,22 @@ class AnnotationPeer:
         with peer_errors(_ANNOTATION), _oversize():
             response = await self._stub.ListTasks(request)
         return convert.task_page_of(response)
+
+    async def newest_sources(
+        self, project: str, tasks: Sequence[str]
+    ) -> Mapping[str, AdapterDigests]:
+        """See `Annotation.newest_sources`."""
+        request = annotation_pb.ListPredictionsRequest(
+            parent=f"projects/{project}/tasks/-", tasks=tasks, sources_only=True, page_size=1000
+        )
+        found: list[prediction_pb2.Prediction] = []
+        with peer_errors(_ANNOTATION):
+            while True:
+                response = await self._stub.ListPredictions(request)
+                found.extend(response.predictions)
+                if not response.next_page_token:
+                    return convert.newest_sources(found)
+                request.page_token = response.next_page_token
 
     async def write_predictions(
         self, project: str, predictions: Sequence[TaskPrediction]

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
-from services.inference.domain import DeploymentRevision, ModelVersion, TaskPage, TaskPrediction
+from services.inference.domain import (
+    AdapterDigests,
+    DeploymentRevision,
+    ModelVersion,
+    TaskPage,
+    TaskPrediction,
+)
 
 
 class Registry(Protocol):
@@ -50,6 +56,15 @@ class Annotation(Protocol):
             NotFoundError: There is no such project.
             InvalidArgumentError: The cursor is not one of this list (PAGE_TOKEN_INVALID).
             ResourceExhaustedError: The page is larger than a message may be; ask for fewer tasks.
+        """
+        ...
+
+    async def newest_sources(
+        self, project: str, tasks: Sequence[str]
+    ) -> Mapping[str, AdapterDigests]:
+        """Return the adapters that the newest prediction of each task names.
+
+        A task that no generation has predicted is left out.
         """
         ...
 

@@ -1,4 +1,8 @@
-"""One pre-annotation job: open tasks in, predictions of one generation out, page by page."""
+"""Pre-annotation jobs: open tasks in, predictions of one generation out, page by page.
+
+Nobody waits for a prediction of a job, so jobs give way: what they ask is marked, and however many
+jobs run, few of their texts are on their way through the models at once.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +30,10 @@ from services.inference.domain import (
     Uncertainty,
 )
 from services.inference.generation import GenerationHandle
-from services.inference.handlers.predict import PredictCommand, Predictor
+from services.inference.handlers.predict import PredictCommand, Predictor, wanted_adapters
 from services.inference.manager import Backoff, GenerationManager
 from services.inference.ports import Annotation
+from services.inference.staleness import is_current
 from services.inference.tasks import all_of
 
 _log = get_logger(__name__)
@@ -38,9 +43,8 @@ Save = Callable[[JobProgress], Awaitable[None]]
 
 # Predictions in one write, well below the 1,000 that the annotation service takes.
 _WRITE_SIZE = 200
-# Slices of a page that are predicted at once: one on the device, one being tokenised or decoded.
+# Slices that all jobs predict at once: one on the device, one being tokenised or decoded.
 _AT_ONCE = 2
-_OVERLOAD_PAUSE = 0.25
 
 
 class LeaseLostError(Exception):
@@ -66,8 +70,21 @@ class PreannotationOptions:
     deploy_patience: float = 5.0
 
 
+@dataclass(kw_only=True)
+class Tally:
+    """What the jobs of this process have done since it started."""
+
+    predicted_tasks: int = 0
+    skipped_tasks: int = 0
+    written_predictions: int = 0
+
+
 class Preannotation:
-    """Predicts the open tasks of a project and writes the predictions back."""
+    """Predicts the open tasks of projects and writes the predictions back.
+
+    Attributes:
+        tally: What was done so far.
+    """
 
     def __init__(
         self,
@@ -86,6 +103,9 @@ class Preannotation:
         self._clock = clock
         self._options = options
         self._backoff = backoff or Backoff(first=0.2, longest=5.0)
+        # Shared by all jobs, and first come, first served: of several each is as often at it.
+        self._gate = asyncio.Semaphore(_AT_ONCE)
+        self.tally = Tally()
 
     async def run(self, job: PreannotationJob, save: Save) -> JobProgress:
         """Run a job to its end and return the last progress, not yet saved.
@@ -100,10 +120,14 @@ class Preannotation:
         with await self._acquire(job.project) as handle:
             _check_proposes(handle, job.project)
             progress = job.progress
-            generation = handle.deployment.generation
-            if progress.generation != generation or progress.total_tasks is None:
+            source = handle.deployment.generation, handle.deployment.content_digest
+            begun = (progress.generation, progress.content_digest)
+            if begun != source or progress.total_tasks is None:
+                generation, content = source
                 progress = JobProgress(
-                    generation=generation, total_tasks=await self._count(job.project)
+                    generation=generation,
+                    content_digest=content,
+                    total_tasks=await self._count(job.project),
                 )
                 await save(progress)
             while True:
@@ -113,13 +137,19 @@ class Preannotation:
                     if error.reason is not Reason.PAGE_TOKEN_INVALID or not progress.cursor:
                         raise
                     # The list was made anew: begin again, which repeats no prediction.
-                    progress = replace(progress, cursor="", done_tasks=0)
+                    progress = replace(progress, cursor="", done_tasks=0, skipped_tasks=0)
                     continue
-                predictions = await self._predict(handle, job, page.tasks)
+                tasks = await self._stale(handle, job, page.tasks)
+                predictions = await self._predict(handle, job, tasks)
                 written = await self._write(job.project, predictions)
+                skipped = len(page.tasks) - len(tasks)
+                self.tally.predicted_tasks += len(tasks)
+                self.tally.skipped_tasks += skipped
+                self.tally.written_predictions += written
                 progress = replace(
                     progress,
                     done_tasks=progress.done_tasks + len(page.tasks),
+                    skipped_tasks=progress.skipped_tasks + skipped,
                     written_predictions=progress.written_predictions + written,
                     cursor=page.next_cursor,
                 )
@@ -163,13 +193,30 @@ class Preannotation:
                     raise
                 size = max(1, size // 4)
 
+    async def _stale(
+        self, handle: GenerationHandle, job: PreannotationJob, tasks: Sequence[OpenTask]
+    ) -> Sequence[OpenTask]:
+        """Return the tasks that the job is to predict."""
+        if not job.stale_only or not tasks:
+            return tasks
+        names = [task.name for task in tasks]
+        newest = await self._patiently(lambda: self._annotation.newest_sources(job.project, names))
+        deployed = handle.deployment.adapters
+        wanted = wanted_adapters(_command(job, ()), deployed).digests
+        return [
+            task
+            for task in tasks
+            if not is_current(newest.get(task.name), wanted=wanted, deployed=deployed.digests)
+        ]
+
     async def _predict(
         self, handle: GenerationHandle, job: PreannotationJob, tasks: Sequence[OpenTask]
     ) -> list[TaskPrediction]:
-        gate = asyncio.Semaphore(_AT_ONCE)
+        # Its own gate keeps a job with many slices from filling the queue before the shared one.
+        own = asyncio.Semaphore(_AT_ONCE)
 
         async def predict(part: Sequence[OpenTask]) -> list[TaskPrediction]:
-            async with gate:
+            async with own, self._gate:
                 return await self._predict_slice(handle, job, part)
 
         found = await all_of([predict(part) for part in slices(tasks, self._options.slice_tokens)])
@@ -178,20 +225,8 @@ class Preannotation:
     async def _predict_slice(
         self, handle: GenerationHandle, job: PreannotationJob, tasks: Sequence[OpenTask]
     ) -> list[TaskPrediction]:
-        command = PredictCommand(
-            project=job.project,
-            texts=[task.text for task in tasks],
-            labels=job.labels,
-            wish=Wish(min_score=job.min_score, uncertainty=True, embedding=True),
-            background=True,
-        )
-        while True:
-            try:
-                result = await self._predictor.predict_with(handle, command)
-                break
-            except ResourceExhaustedError:
-                # Callers who wait come first; there is always a later for a job.
-                await asyncio.sleep(_OVERLOAD_PAUSE)
+        command = _command(job, [task.text for task in tasks])
+        result = await self._predictor.predict_with(handle, command)
         return [
             TaskPrediction(
                 task=task.name,
@@ -233,6 +268,16 @@ class Preannotation:
                     raise
                 _log.info("preannotation_waits", reason=error.reason.value, pause=pause)
                 await asyncio.sleep(pause)
+
+
+def _command(job: PreannotationJob, texts: Sequence[str]) -> PredictCommand:
+    return PredictCommand(
+        project=job.project,
+        texts=texts,
+        labels=job.labels,
+        wish=Wish(min_score=job.min_score, uncertainty=True, embedding=True),
+        background=True,
+    )
 
 
 def _check_proposes(handle: GenerationHandle, project: str) -> None:

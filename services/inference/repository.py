@@ -6,6 +6,7 @@ for a running job, the token of the lease under which it runs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from services.common.errors import not_found
@@ -19,6 +20,7 @@ from services.common.store.port import (
     Eq,
     Index,
     Lt,
+    Ne,
     Order,
     Stored,
 )
@@ -109,11 +111,17 @@ class JobRepository:
             if stored is not None:
                 return _to_job(stored)
 
-    async def claim(self, lease: Lease, now: int) -> PreannotationJob | None:
-        """Take the oldest waiting job, or None; two callers never get the same one."""
+    async def claim(
+        self, lease: Lease, now: int, *, passing: Iterable[str] = ()
+    ) -> PreannotationJob | None:
+        """Take the oldest waiting job, or None; two callers never get the same one.
+
+        Those of the projects in `passing` are passed over.
+        """
+        others = [Ne("project", project) for project in sorted(passing)]
         stored = await self._store.claim_one(
             JOBS,
-            where=[Eq("state", JobState.WAITING.value)],
+            where=[Eq("state", JobState.WAITING.value), *others],
             order=_OLDEST_FIRST,
             set={
                 "state": transition(JobState.WAITING, JobEvent.CLAIM).value,
@@ -205,8 +213,10 @@ def _held(token: str) -> list[Condition]:
 def _progress(progress: JobProgress) -> Document:
     return {
         "generation": progress.generation,
+        "content_digest": progress.content_digest,
         "total_tasks": progress.total_tasks,
         "done_tasks": progress.done_tasks,
+        "skipped_tasks": progress.skipped_tasks,
         "written_predictions": progress.written_predictions,
         "cursor": progress.cursor,
     }
@@ -217,6 +227,7 @@ def _to_document(job: PreannotationJob) -> Document:
         "project": job.project,
         "labels": list(job.labels),
         "min_score": job.min_score,
+        "stale_only": job.stale_only,
         "state": job.state.value,
         "progress": _progress(job.progress),
         "failure_message": job.failure_message,
@@ -234,6 +245,8 @@ def _to_job(stored: Stored) -> PreannotationJob:
         project=body["project"],
         labels=tuple(body["labels"]),
         min_score=float(body["min_score"]),
+        # Earlier releases knew no such jobs.
+        stale_only=body.get("stale_only", False),
         state=JobState(body["state"]),
         progress=JobProgress(**body["progress"]),
         failure_message=body["failure_message"],

@@ -1,5 +1,6 @@
-"""Runs pre-annotation jobs: claims them one after the other and keeps their leases.
+"""Runs pre-annotation jobs: claims them, oldest first, and keeps their leases.
 
+Jobs of several projects run side by side, those of one project one after the other.
 A job that is cut off at any point continues where its last saved progress says: what was written
 twice is the same prediction of the same generation, which changes nothing.
 """
@@ -46,28 +47,44 @@ class PreannotationRunner:
         clock: Clock,
         ids: IdSource,
         lease_seconds: float,
+        at_once: int,
     ) -> None:
-        """Run jobs with `preannotation`; a holder that dies loses a job after `lease_seconds`."""
+        """Run up to `at_once` jobs; a holder that dies loses its job after `lease_seconds`."""
         self._jobs = jobs
         self._preannotation = preannotation
         self._signal = signal
         self._clock = clock
         self._ids = ids
         self._lease_seconds = lease_seconds
+        self._at_once = at_once
+        # By project: it has one job here at a time.
+        self._running: dict[str, JobProgress] = {}
+
+    @property
+    def running(self) -> dict[str, JobProgress]:
+        """How far the jobs under way are, by project."""
+        return dict(self._running)
 
     async def run(self) -> None:
-        """Work until cancelled; a job that is under way then goes back to the queue."""
-        while True:
-            seen = self._signal.version(QUEUE)
-            for job in await self._jobs.requeue_expired(self._clock.now()):
-                _log.warning("preannotation_lease_expired", job=job.name)
-                self._signal.notify(job.name)
-            lease = self._lease(self._ids.new())
-            claimed = await self._jobs.claim(lease, self._clock.now())
-            if claimed is None:
+        """Work until cancelled; jobs that are under way then go back to the queue."""
+        self._running.clear()
+        # When the store fails one job, it fails all: they go back, and begin again with this.
+        async with asyncio.TaskGroup() as group:
+            while True:
+                seen = self._signal.version(QUEUE)
+                for job in await self._jobs.requeue_expired(self._clock.now()):
+                    _log.warning("preannotation_lease_expired", job=job.name)
+                    self._signal.notify(job.name)
+                while len(self._running) < self._at_once:
+                    lease = self._lease(self._ids.new())
+                    claimed = await self._jobs.claim(
+                        lease, self._clock.now(), passing=self._running
+                    )
+                    if claimed is None:
+                        break
+                    self._running[claimed.project] = claimed.progress
+                    group.create_task(self._run_job(claimed, lease.token))
                 await self._signal.wait(QUEUE, seen, _POLL_SECONDS)
-            else:
-                await self._run_job(claimed, lease.token)
 
     def _lease(self, token: str) -> Lease:
         return Lease(token=token, until=self._clock.now() + round(self._lease_seconds * 1e6))
@@ -95,7 +112,9 @@ class PreannotationRunner:
             await asyncio.shield(self._jobs.release(job.id, token))
             raise
         finally:
+            del self._running[job.project]
             self._signal.notify(job.name)
+            self._signal.notify(QUEUE)
 
     async def _guard(
         self, job: PreannotationJob, token: str, work: asyncio.Task[_Outcome]
@@ -127,6 +146,7 @@ class PreannotationRunner:
         async def save(progress: JobProgress) -> None:
             if await self._jobs.save(job.id, self._lease(token), progress) is None:
                 raise LeaseLostError
+            self._running[job.project] = progress
             self._signal.notify(job.name)
 
         if job.cancel_requested:

@@ -119,12 +119,14 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
         content = pb.CreatePreannotationJobRequest(parent=request.parent)
         content.preannotation_job.labels.extend(wanted.labels)
         content.preannotation_job.min_score = wanted.min_score
+        content.preannotation_job.stale_only = wanted.stale_only
         job = await self._jobs.create(
             request.parent,
             list(wanted.labels),
-            wanted.min_score,
             request.request_id,
             content.SerializeToString(deterministic=True),
+            min_score=wanted.min_score,
+            stale_only=wanted.stale_only,
         )
         return pb.CreatePreannotationJobResponse(preannotation_job=convert.job_message(job))
 

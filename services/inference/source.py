@@ -9,7 +9,6 @@ from services.common.errors import SpanloopError
 from services.common.logs import get_logger
 from services.common.store.port import StoreError
 from services.inference.deployment_memory import DeploymentMemory
-from services.inference.domain import DeploymentRevision
 from services.inference.manager import Backoff, GenerationManager
 from services.inference.ports import Registry
 
@@ -17,7 +16,7 @@ _log = get_logger(__name__)
 
 
 class DeploymentSource:
-    """Hands every deployment to the manager, and remembers it for the next start.
+    """Hands every deployment to the manager; at the start, what served last.
 
     While the registry is away, what is known keeps serving; the stream is opened again forever,
     with growing pauses.
@@ -37,7 +36,7 @@ class DeploymentSource:
         Args:
             registry: Where deployments are told.
             manager: Who is told.
-            memory: What survives a restart.
+            memory: What served last.
             silence_seconds: A stream without even a heartbeat for this long is given up.
             backoff: Pauses between attempts.
         """
@@ -92,7 +91,6 @@ class DeploymentSource:
                 _log.info("registry_stream_up")
             if deployment is not None:
                 self._manager.aspire(deployment)
-                await self._remember(deployment)
 
     async def _recall(self) -> bool:
         try:
@@ -103,10 +101,3 @@ class DeploymentSource:
         for deployment in remembered:
             self._manager.aspire(deployment)
         return True
-
-    async def _remember(self, deployment: DeploymentRevision) -> None:
-        try:
-            await self._memory.save(deployment)
-        except StoreError as error:
-            # Serving the new revision matters more than knowing it after a restart.
-            _log.warning("deployment_not_remembered", error=type(error).__name__)

@@ -17,42 +17,43 @@ class Held:
     """A generation that this server holds.
 
     Attributes:
-        revision: The deployment revision that it serves.
+        key: Names what it serves among all that is held. Not the number of the revision: a registry
+            that was restored to an older state gives a number to other adapters.
         state: Where it stands.
         retry_at: When in ERROR: the time (monotonic seconds) from which it may be tried again.
     """
 
-    revision: int
+    key: int
     state: GenerationState
     retry_at: float = 0.0
 
 
 @dataclass(frozen=True)
 class Load:
-    """Begin a generation of this revision."""
+    """Begin a generation of what is aspired to."""
 
-    revision: int
+    key: int
 
 
 @dataclass(frozen=True)
 class Retry:
     """Load the generation in ERROR again."""
 
-    revision: int
+    key: int
 
 
 @dataclass(frozen=True)
 class Drain:
     """Stop giving this generation to new requests."""
 
-    revision: int
+    key: int
 
 
 @dataclass(frozen=True)
 class Abandon:
     """Drop a generation that never became ready and is wanted no more."""
 
-    revision: int
+    key: int
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,9 @@ def decide(aspired: int | None, held: Sequence[Held], now: float) -> list[Action
     """Return what must happen, in order.
 
     Args:
-        aspired: The revision that the project should serve; None: as it is.
-        held: The generations of the project on this server, at most one per revision.
+        aspired: Key of what the project should serve; None: as it is.
+        held: The generations of the project on this server, at most one per key that is not on its
+            way out.
         now: Monotonic seconds.
     """
     if aspired is None:
@@ -80,21 +82,21 @@ def decide(aspired: int | None, held: Sequence[Held], now: float) -> list[Action
     actions: list[Action] = []
     wanted: Held | None = None
     for generation in held:
-        if generation.revision == aspired and generation.state not in (
+        if generation.key == aspired and generation.state not in (
             GenerationState.DRAINING,
             GenerationState.UNLOADED,
         ):
             wanted = generation
         elif generation.state in _NEVER_READY:
-            actions.append(Abandon(generation.revision))
+            actions.append(Abandon(generation.key))
     if wanted is None:
         actions.append(Load(aspired))
         return actions
     if wanted.state is GenerationState.READY:
         actions.extend(
-            Drain(generation.revision)
+            Drain(generation.key)
             for generation in held
-            if generation.state is GenerationState.READY and generation.revision != aspired
+            if generation.state is GenerationState.READY and generation.key != aspired
         )
     elif wanted.state is GenerationState.ERROR:
         actions.append(Retry(aspired) if wanted.retry_at <= now else WakeAt(wanted.retry_at))

@@ -16,7 +16,7 @@ from services.common.grpc_status import received_error
 from services.common.server import serve
 from spanloop.annotation.v1 import annotation_service_pb2 as pb
 from spanloop.annotation.v1.completion_pb2 import Completion
-from spanloop.annotation.v1.prediction_pb2 import Prediction
+from spanloop.annotation.v1.prediction_pb2 import Prediction, PredictionSignals
 from spanloop.annotation.v1.snapshot_pb2 import SplitPolicy
 from spanloop.common.v1 import evaluation_pb2
 from spanloop.common.v1.text_pb2 import ScoredSpan
@@ -94,6 +94,54 @@ async def test_predictions_are_written_once_per_task_and_generation(
     assert [kind(event) for event in events].count("PREDICTION_WRITTEN") == 3
     with refused(grpc.StatusCode.NOT_FOUND, Reason.RESOURCE_NOT_FOUND):
         await listed(f"{parent}/tasks/none")
+
+
+async def test_a_prediction_of_other_adapters_replaces_the_one_of_that_generation(
+    client: AnnotationClient,
+) -> None:
+    """A registry restored to an older state counts the same revisions again."""
+    parent = await client.project("p", "x", "y")
+    first, other = [(await client.task(parent, text)).name for text in ("Ada", "Bob")]
+
+    async def write(*predictions: Prediction) -> tuple[int, int]:
+        request = pb.WritePredictionsRequest(parent=parent, predictions=predictions)
+        answer = await client.stub.WritePredictions(request)
+        return answer.written, answer.unchanged
+
+    async def listed(*tasks: str, **fields: object) -> list[Prediction]:
+        request = pb.ListPredictionsRequest(parent=f"{parent}/tasks/-", tasks=tasks, **fields)
+        return list((await client.stub.ListPredictions(request)).predictions)
+
+    span = ScoredSpan(start=0, end=3, label="x", score=0.75)
+    sure = PredictionSignals(margin=0.5)
+    before = prediction(
+        first, span, adapters={"x": "1", "y": "1"}, assertion_adapter="1", signals=sure
+    )
+    assert await write(before, prediction(other)) == (2, 0)
+    assert await write(prediction(first, generation="generations/g2")) == (1, 0)
+    # It says less, and nothing else: a job for one label after one for all.
+    assert await write(prediction(first, adapters={"x": "1"})) == (0, 1)
+    anew = prediction(first, adapters={"x": "2"}, model_versions={"x": "projects/p/v2"})
+    assert await write(anew) == (1, 0)
+    assert await write(anew) == (0, 1)
+    # It says more: a job for all labels after one for some.
+    more = prediction(first, span, adapters={"x": "2", "y": "2"})
+    assert await write(more) == (1, 0)
+
+    # What was written last comes last.
+    of_g2, of_g1 = await listed(first)
+    assert (of_g1.generation, of_g2.generation) == ("generations/g1", "generations/g2")
+    assert dict(of_g1.adapters) == {"x": "2", "y": "2"}
+    assert (of_g1.assertion_adapter, of_g1.HasField("signals")) == ("", False)
+    (source,) = await listed(first, generation="generations/g1", sources_only=True)
+    assert (dict(source.adapters), list(source.spans)) == (dict(of_g1.adapters), [])
+    assert {one.task for one in await listed(other, first)} == {first, other}
+    events = await client.events(parent, 10)
+    assert [kind(event) for event in events].count("PREDICTION_WRITTEN") == 5
+    with refused(INVALID, Reason.FIELD_INVALID, field="tasks[0]"):
+        await listed("projects/q/tasks/t")
+    with refused(INVALID, Reason.FIELD_INVALID, field="tasks"):
+        await client.stub.ListPredictions(pb.ListPredictionsRequest(parent=first, tasks=[first]))
 
 
 async def test_refused_predictions_store_nothing(client: AnnotationClient) -> None:

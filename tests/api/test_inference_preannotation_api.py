@@ -26,11 +26,13 @@ from tests.support.inference import (
     deploy,
     golden,
     inference,
+    publish,
     registry_at,
     spans_of,
     tiny_adapter,
     until,
 )
+from tests.support.outage import Outage
 from tests.support.registry import RegistryClient, refused
 
 PARTY, DATE = tiny_adapter("PARTY"), tiny_adapter("DATE")
@@ -152,6 +154,36 @@ async def test_labels_and_min_score_are_kept(loop: Loop) -> None:
     spans = [span for one in await loop.predictions() for span in one.spans]
     assert spans
     assert all(span.label == "DATE" and span.score >= 0.7 for span in spans)
+
+
+async def test_after_a_swap_only_what_it_changed_is_predicted_again(loop: Loop) -> None:
+    await loop.tasks(20)
+    first = await deploy(loop.registry, "p", [PARTY, DATE])
+    done = await loop.finished((await loop.create(stale_only=True)).name)
+    assert (done.skipped_tasks, done.written_predictions) == (0, 20)
+    again = await loop.finished((await loop.create(stale_only=True)).name)
+    assert (again.done_tasks, again.skipped_tasks, again.written_predictions) == (20, 20, 0)
+
+    async def deployed(revision: int, **fields: object) -> jobs.PreannotationJob:
+        await loop.inference.ready(revision)
+        job = await loop.finished((await loop.create(**fields)).name)
+        assert job.state == DONE, job
+        return job
+
+    # The same adapters under the name of another version: nothing is stale.
+    same = await publish(loop.registry, "p", [PARTY, DATE])
+    await loop.registry.deploy(same)
+    job = await deployed(2, stale_only=True)
+    assert (job.stale_only, job.skipped_tasks, job.written_predictions) == (True, 20, 0)
+    # Another adapter for PARTY: what names the old one is, for a job that asks both or PARTY alone.
+    await deploy(loop.registry, "p", [tiny_adapter("PARTY", seed=2), DATE])
+    job = await deployed(3, stale_only=True)
+    assert (job.skipped_tasks, job.written_predictions) == (0, 20)
+    # Back again: the newest prediction counts, not an older one of the same adapters.
+    await loop.registry.deploy(first)
+    job = await deployed(4, stale_only=True, labels=["DATE"])
+    assert (job.skipped_tasks, job.written_predictions) == (0, 20)
+    assert len(await loop.predictions()) == 60
 
 
 async def test_a_project_without_deployment_fails_and_says_why(tmp_path: Path) -> None:
@@ -283,6 +315,66 @@ async def test_continues_when_the_annotation_service_comes_back(tmp_path: Path) 
             loop = Loop(registry=registry, annotation=annotation, inference=client)
             ended = await loop.finished(job.name)
             assert (ended.state, ended.written_predictions) == (DONE, 20)
+
+
+async def test_outlasts_the_annotation_service_going_away_in_the_middle(tmp_path: Path) -> None:
+    async with annotation_at(tmp_path) as (_, annotation_address):
+        pass
+    fields = {"annotation_address": annotation_address, "preannotation_page_size": 1}
+    async with (
+        registry_at(tmp_path) as (registry, address),
+        inference(tmp_path, address, **fields) as client,
+    ):
+        async with annotation_at(tmp_path, annotation_address) as (annotation, _):
+            loop = Loop(registry=registry, annotation=annotation, inference=client)
+            await loop.tasks(80)
+            await deploy(registry, "p", [PARTY, DATE])
+            job = await loop.create()
+
+            async def some_done() -> bool:
+                return (await loop.get(job.name)).done_tasks > 5
+
+            await until(some_done)
+        before = await loop.get(job.name)
+        assert before.state == RUNNING
+        assert before.done_tasks < 80
+        # Callers do not notice.
+        for _ in range(5):
+            assert (await client.predict()).predictions
+        async with annotation_at(tmp_path, annotation_address) as (annotation, _):
+            loop = Loop(registry=registry, annotation=annotation, inference=client)
+            ended = await loop.finished(job.name)
+            assert (ended.state, ended.done_tasks) == (DONE, 80)
+            assert len({one.task for one in await loop.predictions()}) == 80
+
+
+async def test_outlasts_its_own_database_going_away_in_the_middle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outage = Outage(monkeypatch, "inference")
+    fields = {"preannotation_page_size": 1, "preannotation_lease_seconds": 0.5}
+    async with whole_loop(tmp_path, **fields) as loop:
+        await loop.tasks(80)
+        await deploy(loop.registry, "p", [PARTY, DATE])
+        job = await loop.create()
+
+        async def some_done() -> bool:
+            return (await loop.get(job.name)).done_tasks > 5
+
+        await until(some_done)
+        outage.away = True
+        refusals = outage.refused
+
+        async def tried() -> bool:
+            return outage.refused > refusals + 2
+
+        await until(tried)
+        with refused(grpc.StatusCode.UNAVAILABLE, Reason.STORE_UNAVAILABLE):
+            await loop.get(job.name)
+        outage.away = False
+        ended = await loop.finished(job.name)
+        assert (ended.state, ended.done_tasks) == (DONE, 80)
+        assert len(await loop.predictions()) == 80
 
 
 async def test_a_stopped_server_leaves_the_job_to_the_next(tmp_path: Path) -> None:

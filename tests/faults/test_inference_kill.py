@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from services.common.channels import PeerSettings, open_peer
 from spanloop.annotation.v1 import annotation_service_pb2 as annotation_pb
 from spanloop.inference.v1 import inference_service_pb2 as pb
 from spanloop.inference.v1 import preannotation_job_pb2 as jobs
@@ -29,48 +22,9 @@ from tests.support.inference import (
     tiny_adapter,
     until,
 )
+from tests.support.processes import service_process
 
-ROOT = Path(__file__).resolve().parents[2]
 TASKS = 300
-
-
-@asynccontextmanager
-async def started(
-    folder: Path, registry: str, annotation: str
-) -> AsyncIterator[tuple[asyncio.subprocess.Process, InferenceClient]]:
-    port_file = folder / "inference.port"
-    port_file.unlink(missing_ok=True)
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "services.inference",
-        cwd=ROOT,
-        env={
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT / "sdk"),
-            "SPANLOOP_DATA_DIR": str(folder),
-            "SPANLOOP_INFERENCE_LISTEN": "127.0.0.1:0",
-            "SPANLOOP_INFERENCE_PORT_FILE": str(port_file),
-            "SPANLOOP_REGISTRY_ADDRESS": registry,
-            "SPANLOOP_ANNOTATION_ADDRESS": annotation,
-            "SPANLOOP_INFERENCE_PREANNOTATION_PAGE_SIZE": "3",
-            "SPANLOOP_INFERENCE_PREANNOTATION_LEASE_SECONDS": "1",
-            "SPANLOOP_LOG_LEVEL": "error",
-        },
-    )
-    try:
-        async with asyncio.timeout(60):
-            while not port_file.exists():
-                assert child.returncode is None
-                await asyncio.sleep(0.02)
-        token = (folder / "token").read_text().strip()
-        peer = PeerSettings(address=port_file.read_text().strip(), token=token)
-        async with open_peer(peer) as channel:
-            yield child, InferenceClient(channel)
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
 
 
 async def reached(client: InferenceClient, name: str, done_tasks: int) -> bool:
@@ -90,18 +44,25 @@ async def test_a_job_goes_on_after_kill_9_and_writes_each_prediction_once(tmp_pa
         lines = [json.dumps({"id": str(i), "text": f"{TEXT} word{i}"}) for i in range(TASKS)]
         await annotation.load(parent, "\n".join(lines).encode())
         await deploy(registry, "p", bank)
+        fields = {
+            "registry_address": registry_address,
+            "annotation_address": server.address,
+            "preannotation_page_size": 3,
+            "preannotation_lease_seconds": 1,
+        }
         name = ""
         for after in (10, 60, 120):
-            async with started(tmp_path, registry_address, server.address) as (child, client):
+            async with service_process("inference", tmp_path, **fields) as process:
+                client = InferenceClient(process.channel)
                 if not name:
                     request = pb.CreatePreannotationJobRequest(parent=parent, request_id="once")
                     created = await client.stub.CreatePreannotationJob(request)
                     name = created.preannotation_job.name
 
                 await until(partial(reached, client, name, after), 40)
-                child.send_signal(signal.SIGKILL)
-                assert await child.wait() == -signal.SIGKILL
-        async with started(tmp_path, registry_address, server.address) as (_, client):
+                await process.kill()
+        async with service_process("inference", tmp_path, **fields) as process:
+            client = InferenceClient(process.channel)
             request = pb.WatchPreannotationJobRequest(name=name)
             async for message in client.stub.WatchPreannotationJob(request):
                 job = message.preannotation_job

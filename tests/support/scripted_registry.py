@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 from grpc import aio
 
@@ -27,6 +28,14 @@ _TYPES = {
 }
 
 
+Way = Callable[[str, bytes], Awaitable[bytes]]
+
+
+async def straight(_: str, data: bytes) -> bytes:
+    """Return an artifact as it is."""
+    return data
+
+
 class ScriptedRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
     """One project, ``p``; everything that inference asks of a registry."""
 
@@ -35,6 +44,10 @@ class ScriptedRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
         self.versions: dict[str, ModelVersion] = {}
         self.deployment = Deployment(name="projects/p/deployment")
         self.changed = asyncio.Event()
+        self.way: Way = straight
+        """What happens to an artifact on the way, by its digest."""
+        self.stop: Callable[[], Awaitable[None]]
+        """Goes away in the middle of whatever it does."""
 
     def version(self, adapters: Sequence[TinyAdapter]) -> DeployedModel:
         """Register a version of adapters of one kind, and return it as it would be deployed."""
@@ -88,27 +101,35 @@ class ScriptedRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
     async def GetAdapter(
         self, request: pb.GetAdapterRequest, context: object
     ) -> pb.GetAdapterResponse:
-        manifest = self.store.manifests["sha256:" + request.name.removeprefix("adapters/")]
+        manifest = await self._manifest("sha256:" + request.name.removeprefix("adapters/"))
         return pb.GetAdapterResponse(adapter=Adapter(manifest=manifest))
 
     async def GetTrunk(self, request: pb.GetTrunkRequest, context: object) -> pb.GetTrunkResponse:
-        manifest = self.store.manifests["sha256:" + request.name.removeprefix("trunks/")]
+        manifest = await self._manifest("sha256:" + request.name.removeprefix("trunks/"))
         return pb.GetTrunkResponse(trunk=Trunk(manifest=manifest))
+
+    async def _manifest(self, digest: str) -> bytes:
+        return await self.way(digest, self.store.manifests[digest])
 
     async def DownloadArtifact(
         self, request: pb.DownloadArtifactRequest, context: object
     ) -> AsyncIterator[pb.DownloadArtifactResponse]:
-        yield pb.DownloadArtifactResponse(chunk=self.store.blobs[request.digest])
+        data = await self.way(request.digest, self.store.blobs[request.digest])
+        yield pb.DownloadArtifactResponse(chunk=data[:100])
+        yield pb.DownloadArtifactResponse(chunk=data[100:])
 
 
 @asynccontextmanager
-async def scripted_registry() -> AsyncIterator[tuple[ScriptedRegistry, str]]:
-    """Run a scripted registry; yield it and its address."""
+async def scripted_registry(
+    listen: str = "127.0.0.1:0",
+) -> AsyncIterator[tuple[ScriptedRegistry, str]]:
+    """Run a scripted registry; yield it and its address. `listen` brings one back where it was."""
     registry = ScriptedRegistry()
     server = aio.server()
     registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(registry, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(listen)
     await server.start()
+    registry.stop = partial(server.stop, None)
     try:
         yield registry, f"127.0.0.1:{port}"
     finally:

@@ -3,12 +3,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from services.common.blobs import BlobStore, LocalCache, digest_of, key_of
+from services.common.blobs import BlobStore, Hold, LocalCache, digest_of, key_of
 from services.common.errors import (
     DataLossError,
     InvalidArgumentError,
@@ -275,3 +276,92 @@ async def test_a_cache_that_cannot_write_still_answers(tmp_path: Path) -> None:
     assert source.calls == 2
     with pytest.raises(UnavailableError):
         await cache.path_of(DIGEST, source)
+
+
+def parts(count: int, size: int = 1000) -> list[bytes]:
+    return [bytes([number]) * size for number in range(count)]
+
+
+async def fill(cache: LocalCache, *datas: bytes, hold: Hold | None = None) -> None:
+    """Bring artifacts into a cache, each used later than the one before."""
+    for data in datas:
+
+        async def fetch(data: bytes = data) -> bytes:
+            return data
+
+        await cache.get_or_fetch(digest_of(data), fetch, hold)
+        await asyncio.sleep(0.002)  # file times are compared
+
+
+def kept(folder: Path, *datas: bytes) -> list[bool]:
+    return [(folder / key_of(digest_of(data))).is_file() for data in datas]
+
+
+async def test_the_cache_removes_what_was_used_longest_ago(tmp_path: Path) -> None:
+    one, two, three, four = parts(4)
+    cache = LocalCache(tmp_path, limit_bytes=3000)
+    await fill(cache, one, two, three)
+    assert kept(tmp_path, one, two, three) == [True, True, True]
+    await fill(cache, one, four)  # the first was used again
+    assert kept(tmp_path, one, two, three, four) == [True, False, True, True]
+    # Another process over the same directory, with less room: what comes stays.
+    await fill(LocalCache(tmp_path, limit_bytes=500), two)
+    assert kept(tmp_path, one, two, three, four) == [False, True, False, False]
+
+
+async def test_the_cache_never_removes_what_is_held(tmp_path: Path) -> None:
+    one, two, three, four = parts(4)
+    cache = LocalCache(tmp_path, limit_bytes=1500)
+    hold, other = cache.hold(), cache.hold()
+    await fill(cache, one, hold=hold)
+    await fill(cache, one, two, hold=other)
+    await fill(cache, three)
+    assert kept(tmp_path, one, two, three) == [True, True, True]  # beyond the limit
+    other.release()
+    other.release()
+    await fill(cache, four)
+    assert kept(tmp_path, one, two, three, four) == [True, False, False, True]
+    hold.release()
+    await fill(cache, two)
+    assert kept(tmp_path, one, two, four) == [False, True, False]
+
+
+async def test_files_that_a_dead_process_left_half_written_are_removed(tmp_path: Path) -> None:
+    (one,) = parts(1)
+    staged = [tmp_path / f"{key_of(digest_of(data))}.{data[0]:032x}" for data in parts(2)]
+    foreign = staged[0].with_name("notes.txt")
+    staged.append(foreign)
+    for file in staged:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"torn")
+    long_ago = time.time() - 2 * 3600
+    for file in (staged[0], foreign):
+        os.utime(file, (long_ago, long_ago))
+    await fill(LocalCache(tmp_path, limit_bytes=10_000), one)
+    assert [file.exists() for file in staged] == [False, True, True]
+    assert kept(tmp_path, one) == [True]
+
+
+async def test_a_full_cache_is_safe_with_many_loads_at_once(tmp_path: Path) -> None:
+    """Whoever asks gets the right bytes, and what is held is there at every moment."""
+    datas = parts(12)
+    cache = LocalCache(tmp_path, limit_bytes=4000)
+    held = datas[:3]
+    hold = cache.hold()
+    await fill(cache, *held, hold=hold)
+
+    async def ask(order: int) -> None:
+        for step in range(len(datas)):
+            data = datas[(order * 5 + step * 7) % len(datas)]
+
+            async def fetch(data: bytes = data) -> bytes:
+                return data
+
+            own = cache.hold()
+            assert await cache.get_or_fetch(digest_of(data), fetch, own) == data
+            assert kept(tmp_path, data, *held) == [True] * 4
+            own.release()
+
+    await asyncio.gather(*(ask(order) for order in range(6)))
+    await fill(cache, parts(13)[-1])
+    assert sum(kept(tmp_path, *parts(13))) <= 4

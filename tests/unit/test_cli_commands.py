@@ -587,6 +587,13 @@ def test_preannotate_and_export(fake: Fake, tmp_path: Path) -> None:
         [response(preannotation_job=run_of("FAILED"))]
     )
     assert run("preannotate", "p", "--watch").exit_code == 1
+    skipping = run_of("DONE")
+    skipping.stale_only, skipping.skipped_tasks = True, 3
+    fake.answers["WatchPreannotationJob"] = lambda _, __: iter(
+        [response(preannotation_job=skipping)]
+    )
+    assert "skipped, as current" in run("preannotate", "p", "--watch", "--stale").stdout
+    assert fake.asked("CreatePreannotationJob")[-1].preannotation_job.stale_only
 
     fake.answers["ExportTasks"] = lambda _, __: iter(
         [annotation_pb.ExportTasksResponse(chunk=b"caf\xc3\xa9\n", exported_tasks=1)]

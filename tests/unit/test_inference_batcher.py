@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -26,6 +27,7 @@ from services.common.modeling.states import PreparedText
 from services.inference.batcher import Asked, Batcher, Caller
 from services.inference.engine.batch import Ask
 from services.inference.engine.part import SEGMENT_WORDS, Part, SegmentAnswer, Want
+from services.inference.engine.worker import EngineThreads
 from tests.support.inference import TEXT, golden_predictor, tiny_adapter
 
 Logits: TypeAlias = NDArray[np.float32]
@@ -355,3 +357,16 @@ async def test_rows_that_do_not_fit_fail_their_request_only(part: Part) -> None:
         with pytest.raises(ValueError, match="shorter"):
             await asyncio.wait_for(ask(batcher, part, ["first"]), 5)
         await asyncio.wait_for(ask(batcher, part, ["second"]), 5)
+
+
+async def test_texts_of_jobs_hold_a_thread_of_their_own_only() -> None:
+    threads = EngineThreads()
+    held = threading.Event()
+    try:
+        jobs = [asyncio.create_task(threads.run_text(held.wait, background=True)) for _ in range(4)]
+        assert await asyncio.wait_for(threads.run_text(lambda: "tokenised"), 10) == "tokenised"
+        held.set()
+        assert all(await asyncio.gather(*jobs))
+    finally:
+        held.set()
+        threads.close()

@@ -1,15 +1,24 @@
-"""Loading models: what one project fetches must not hold up another."""
+"""Loading models: what is shared, what is held, and who waits for whom."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from services.common.blobs import LocalCache
+import pytest
+
+from services.common.blobs import LocalCache, digest_of, key_of
+from services.common.modeling.adapter import AdapterWeights
+from services.common.modeling.manifest import ADAPTER_FILE
 from services.inference.domain import AdapterSet
 from services.inference.engine.loader import EngineOptions, ModelLoader
-from tests.support.inference import CPU, FakeRegistry, tiny_adapter
+from services.inference.engine.model import Model
+from tests.support.inference import CPU, FakeRegistry, TinyAdapter, tiny_adapter
 
 
 class SlowTrunk(FakeRegistry):
@@ -44,3 +53,100 @@ async def test_a_switch_on_an_open_trunk_does_not_wait_for_another_trunk(tmp_pat
         stuck.cancel()
         await asyncio.gather(stuck, return_exceptions=True)
     assert switched.parts[0].labels == serving.parts[0].labels
+
+
+@asynccontextmanager
+async def loading(
+    registry: FakeRegistry, folder: Path, **fields: int
+) -> AsyncIterator[ModelLoader]:
+    options = EngineOptions(providers=CPU, threads=1, batch_tokens=256)
+    with ThreadPoolExecutor(2) as pool:
+        yield ModelLoader(registry, LocalCache(folder, **fields), pool, options)  # type: ignore[arg-type]
+
+
+def labels(*adapters: TinyAdapter) -> AdapterSet:
+    return AdapterSet(labels={one.manifest.label: one.ref() for one in adapters})
+
+
+def weights(model: Model) -> dict[str, AdapterWeights]:
+    return {one.label: one for part in model.parts for one in part.adapters}
+
+
+def file_of(folder: Path, adapter: TinyAdapter) -> Path:
+    return folder / key_of(adapter.manifest.files[ADAPTER_FILE].digest)
+
+
+async def test_a_swap_adds_the_new_adapters_only_and_frees_the_old(tmp_path: Path) -> None:
+    kept = [tiny_adapter(label) for label in ("A", "B", "C", "D", "E")]
+    old, new = tiny_adapter("PARTY", width=64), tiny_adapter("PARTY", seed=2, width=64)
+    registry = FakeRegistry()
+    registry.add(*kept, old, new)
+    async with loading(registry, tmp_path) as loader:
+        serving = await loader.load(labels(*kept, old))
+        beside = await loader.load(labels(*kept, new))
+        before, during = weights(serving), weights(beside)
+        # Bytes of all weights that are there while both are: those of the old and of one adapter.
+        resident = {id(one): one for one in (*before.values(), *during.values())}
+        bytes_of = {
+            key: sum(t.nbytes for t in one.tensors.values()) for key, one in resident.items()
+        }
+        grown = sum(bytes_of.values()) - serving.resident_bytes
+        assert grown == bytes_of[id(during["PARTY"])]
+        for label in "ABCDE":
+            assert before[label] is during[label]
+        assert serving.parts[0].reading.trunk is beside.parts[0].reading.trunk
+        gone, stays = weakref.ref(before["PARTY"]), weakref.ref(before["A"])
+        del serving, before, resident
+        gc.collect()
+        assert gone() is None
+        assert stays() is during["A"]
+    assert len(registry.downloads) == len(set(registry.downloads))
+
+
+async def test_projects_that_begin_at_once_load_what_they_share_once(tmp_path: Path) -> None:
+    shared, own = tiny_adapter("PARTY"), tiny_adapter("DATE")
+    registry = FakeRegistry()
+    registry.add(shared, own)
+    async with loading(registry, tmp_path) as loader:
+        models = await asyncio.gather(
+            loader.load(labels(shared)), loader.load(labels(shared, own)), loader.load(labels(own))
+        )
+    assert weights(models[0])["PARTY"] is weights(models[1])["PARTY"]
+    assert weights(models[1])["DATE"] is weights(models[2])["DATE"]
+    assert len(registry.downloads) == len(set(registry.downloads))
+
+
+async def test_a_full_cache_keeps_what_a_held_model_reads(tmp_path: Path) -> None:
+    serving, *others = (tiny_adapter("PARTY", seed=seed) for seed in range(1, 6))
+    registry = FakeRegistry()
+    registry.add(serving, *others)
+    async with loading(registry, tmp_path, limit_bytes=1) as loader:
+        held = await loader.load(labels(serving))
+        for other in others:
+            await loader.load(labels(other))
+            gc.collect()
+        assert file_of(tmp_path, serving).is_file()
+        assert [file_of(tmp_path, other).is_file() for other in others[:-1]] == [False] * 3
+        # A restart without the registry finds everything; what is let go, the next load removes.
+        registry.downloads.clear()
+        async with loading(registry, tmp_path, limit_bytes=1) as restarted:
+            await restarted.load(labels(serving))
+        assert registry.downloads == []
+        del held
+        gc.collect()
+        await loader.load(labels(others[0]))
+        assert not file_of(tmp_path, serving).is_file()
+
+
+async def test_what_could_not_be_loaded_is_not_held(tmp_path: Path) -> None:
+    broken, other = tiny_adapter("PARTY"), tiny_adapter("DATE")
+    registry = FakeRegistry()
+    registry.add(broken, other)
+    good = registry.blobs.pop(broken.manifest.files[ADAPTER_FILE].digest)
+    async with loading(registry, tmp_path, limit_bytes=1) as loader:
+        with pytest.raises(KeyError):
+            await loader.load(labels(broken))
+        await loader.load(labels(other))
+        assert not (tmp_path / key_of(broken.manifest.digest)).is_file()
+        registry.blobs[digest_of(good)] = good
+        await loader.load(labels(broken))

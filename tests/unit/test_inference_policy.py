@@ -6,6 +6,7 @@ import asyncio
 import gc
 import itertools
 import weakref
+from dataclasses import replace
 
 import pytest
 
@@ -43,8 +44,8 @@ from services.inference.version_policy import (
 NEW, LOADING, READY, DRAINING, UNLOADED, ERROR = GenerationState
 
 
-def held(revision: int, state: GenerationState, retry_at: float = 0.0) -> Held:
-    return Held(revision=revision, state=state, retry_at=retry_at)
+def held(key: int, state: GenerationState, retry_at: float = 0.0) -> Held:
+    return Held(key=key, state=state, retry_at=retry_at)
 
 
 @pytest.mark.parametrize(
@@ -198,6 +199,10 @@ def states(manager: GenerationManager) -> dict[int, GenerationState]:
     return {item.deployment.revision: item.state for item in manager.generations("p")}
 
 
+def states_of(manager: GenerationManager) -> list[tuple[int, GenerationState]]:
+    return [(item.deployment.revision, item.state) for item in manager.generations("p")]
+
+
 async def test_a_failed_load_leaves_the_old_one_serving_and_is_tried_again() -> None:
     loads = Loads()
     manager = GenerationManager(
@@ -244,6 +249,33 @@ async def test_a_newer_revision_overtakes_one_that_is_loading() -> None:
     # The same revision told again changes nothing.
     manager.aspire(deployment(3))
     assert loads.begun == ["sha256:1", "sha256:2", "sha256:3"]
+    await manager.close()
+
+
+async def test_the_content_decides_not_the_number_of_the_revision() -> None:
+    """A registry restored to an older state counts the same revisions again."""
+    loads = Loads()
+    manager = GenerationManager(loads, clock=ManualClock())
+    manager.aspire(deployment(5))
+    await loads.end(5, empty_model())
+    manager.aspire(restored := replace(deployment(1), revision=5))
+    assert states_of(manager) == [(5, READY), (5, LOADING)]
+    with manager.acquire("p") as handle:
+        await loads.end(1, empty_model())
+        # Requests under way finish on what they began with; new ones see what is deployed now.
+        assert handle.deployment == deployment(5)
+        with manager.acquire("p") as new:
+            assert new.deployment == restored
+        assert states_of(manager) == [(5, DRAINING), (5, READY)]
+        # Back while the first still drains: it is loaded anew, never taken out of draining.
+        manager.aspire(deployment(5))
+        await loads.end(5, empty_model())
+    assert states_of(manager) == [(5, READY)]
+    assert loads.begun == ["sha256:5", "sha256:1", "sha256:5"]
+    # An older number counts like any other.
+    manager.aspire(deployment(3))
+    await loads.end(3, empty_model())
+    assert states(manager) == {3: READY}
     await manager.close()
 
 

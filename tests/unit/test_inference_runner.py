@@ -48,6 +48,7 @@ async def test_a_job_that_crashes_fails_and_lets_the_next_one_run(store: SqliteS
         clock=SystemClock(),
         ids=SortableIds(),
         lease_seconds=10,
+        at_once=1,
     )
     task = asyncio.create_task(runner.run())
     try:
@@ -91,3 +92,58 @@ async def test_a_lease_renewed_at_the_last_moment_is_not_taken_away(store: Sqlit
     clock.advance(1)
     (requeued,) = await jobs.requeue_expired(clock.now())
     assert requeued.state is JobState.WAITING
+
+
+class Held:
+    """Work that ends when it is told to."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.ends = {name: asyncio.Event() for name in ("a1", "a2", "b1", "c1")}
+
+    async def run(self, job: PreannotationJob, save: Save) -> JobProgress:
+        await save(JobProgress(total_tasks=1))
+        self.begun.append(job.id)
+        await self.ends[job.id].wait()
+        return JobProgress(total_tasks=1, done_tasks=1)
+
+
+async def test_projects_do_not_wait_for_each_other(store: SqliteStore) -> None:
+    """Two jobs run at once; of one project they run one after the other, the oldest first."""
+    jobs, work = JobRepository(store), Held()
+    for number, name in enumerate(("a1", "a2", "b1", "c1")):
+        await jobs.create(PreannotationJob(id=name, project=name[0], create_time=number), None)
+    runner = PreannotationRunner(
+        jobs,
+        work,  # type: ignore[arg-type]
+        Signal(),
+        clock=SystemClock(),
+        ids=SortableIds(),
+        lease_seconds=10,
+        at_once=2,
+    )
+
+    async def run_to(*begun: str) -> None:
+        async def reached() -> bool:
+            return len(work.begun) == len(begun)
+
+        await until(reached)
+        assert set(work.begun) == set(begun)
+        assert len(runner.running) == 2
+
+    task = asyncio.create_task(runner.run())
+    try:
+        await run_to("a1", "b1")
+        assert runner.running == dict.fromkeys("ab", JobProgress(total_tasks=1))
+        work.ends["b1"].set()
+        await run_to("a1", "b1", "c1")
+        work.ends["a1"].set()
+        await run_to("a1", "b1", "c1", "a2")
+        assert (await jobs.get("a", "a1")).state is JobState.DONE
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    # Whoever stops gives back what was under way.
+    assert runner.running == {}
+    assert (await jobs.get("a", "a2")).state is JobState.WAITING
+    assert (await jobs.get("c", "c1")).state is JobState.WAITING

@@ -128,6 +128,7 @@ def preannotation_job(message: preannotation_job_pb2.PreannotationJob) -> types.
         name=message.name,
         labels=tuple(message.labels),
         min_score=message.min_score,
+        stale_only=message.stale_only,
         state=basic.enum_from(
             types.PreannotationJobState,
             preannotation_job_pb2.PreannotationJobState,
@@ -137,6 +138,7 @@ def preannotation_job(message: preannotation_job_pb2.PreannotationJob) -> types.
         generation=message.generation,
         total_tasks=message.total_tasks,
         done_tasks=message.done_tasks,
+        skipped_tasks=message.skipped_tasks,
         written_predictions=message.written_predictions,
         failure_message=message.failure_message,
         cancel_requested=message.cancel_requested,

@@ -89,14 +89,19 @@ class InferenceCalls:
         *,
         labels: Iterable[str] = (),
         min_score: float = 0.0,
+        stale_only: bool = False,
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> types.PreannotationJob:
-        """Queue the pre-annotation of the project's open tasks."""
+        """Queue the pre-annotation of the project's open tasks.
+
+        With `stale_only` tasks whose prediction is by the adapters of today are left out: after a
+        deployment only what it changed is predicted again.
+        """
         request = pb.CreatePreannotationJobRequest(
             parent=project_name(project),
             preannotation_job=preannotation_job_pb2.PreannotationJob(
-                labels=list(labels), min_score=min_score
+                labels=list(labels), min_score=min_score, stale_only=stale_only
             ),
             request_id=request_id or uuid4().hex,
         )

@@ -167,15 +167,20 @@ class ServingState:
 
 @dataclass(frozen=True, kw_only=True)
 class PreannotationJob:
-    """One run over the open tasks of a project that writes predictions back."""
+    """One run over the open tasks of a project that writes predictions back.
+
+    `skipped_tasks` are those of `done_tasks` whose prediction was current; see `stale_only`.
+    """
 
     name: str
     labels: tuple[str, ...]
     min_score: float
+    stale_only: bool
     state: PreannotationJobState
     generation: str
     total_tasks: int
     done_tasks: int
+    skipped_tasks: int
     written_predictions: int
     failure_message: str
     cancel_requested: bool

@@ -129,6 +129,7 @@ def show_run(run: PreannotationJob) -> None:
         ("job", run.name),
         ("state", run.state.value + (" (cancelling)" if run.cancel_requested else "")),
         ("tasks", f"{run.done_tasks} of {run.total_tasks}"),
+        ("skipped, as current", run.skipped_tasks if run.stale_only else None),
         ("predictions written", run.written_predictions),
         ("generation", run.generation),
         ("failure", run.failure_message),

@@ -24,6 +24,9 @@ def preannotate(
     watch: Annotated[bool, typer.Option("--watch", help="Show it until it ends.")] = False,
     labels: Labels = None,
     min_score: Annotated[float, typer.Option(help="Leave out what scores lower.")] = 0.0,
+    stale: Annotated[
+        bool, typer.Option("--stale", help="Only tasks without a prediction by today's adapters.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Predict the open tasks of a project and write the predictions back.
@@ -31,7 +34,9 @@ def preannotate(
     With --watch, exits with 1 unless the job is done.
     """
     with session_of(context).client() as client:
-        job = client.create_preannotation_job(project, labels=values(labels), min_score=min_score)
+        job = client.create_preannotation_job(
+            project, labels=values(labels), min_score=min_score, stale_only=stale
+        )
         note(f"Job {job.name}.")
         if watch:
             job = watch_preannotation(client, job.name)

@@ -19,7 +19,8 @@ from services.annotation.domain import (
 )
 from services.annotation.handlers.catalog import Catalog
 from services.annotation.outbox import NewEvent
-from services.annotation.resources import NewDocument, Resources
+from services.annotation.replacement import replaced_fields, replaces
+from services.annotation.resources import Change, NewDocument, Resources
 from services.annotation.schema import PREDICTIONS, TASKS
 from services.annotation.signals import Signals, checked_signals
 from services.annotation.spans import checked_scored
@@ -29,6 +30,7 @@ from services.common.offsets import OffsetEncoding
 from services.common.paging import find_page, parse_page
 from services.common.store.port import (
     Condition,
+    Document,
     DocumentStore,
     Eq,
     In,
@@ -44,6 +46,7 @@ RULES_PREFIX = "rules/"
 IMPORT_PREFIX = "import/"
 RESERVED_GENERATIONS = (RULES_PREFIX, IMPORT_PREFIX)
 _BY_CREATION = [Order(field="ord")]
+_BY_TASK = [Order(field="task"), *_BY_CREATION]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +85,8 @@ class Predictions:
         """Store predictions that are not there yet; all are checked before the first is stored.
 
         Returns:
-            How many were stored, and how many were there already.
+            How many were stored, those that took the place of one of other adapters included, and
+            how many were there already.
         """
         check_count(predictions, "predictions", 1, MAX_PREDICTIONS)
         await self._catalog.project(project)
@@ -106,23 +110,54 @@ class Predictions:
         missing = [document for key, document in wanted.items() if key not in known]
         outcomes = await self._resources.create_many(project, PREDICTIONS, missing)
         written = sum(one is not None for one in outcomes)
+        for key, stored in known.items():
+            if replaces(wanted[key].body, stored.body):
+                await self._replace(wanted[key])
+                written += 1
         return written, len(predictions) - written
 
+    async def _replace(self, new: NewDocument) -> None:
+        fields = replaced_fields(new.body, self._resources.next_ord())
+
+        def change(known: Document) -> Change | None:
+            wanted = replaces(new.body, known)
+            return Change(fields=fields, events=new.events) if wanted else None
+
+        await self._resources.change(PREDICTIONS, new.id, new.events[0].resource, change)
+
     async def list_predictions(
-        self, project: str, task: str, generation: str, page_size: int, page_token: str
+        self,
+        project: str,
+        task: str,
+        generation: str,
+        page_size: int,
+        page_token: str,
+        tasks: Sequence[str] = (),
     ) -> tuple[list[Prediction], str]:
-        """List the predictions of a task, or of all tasks when `task` is ``-``."""
-        scope = f"ListPredictions {project} {task} {generation}"
+        """List the predictions of a task, or of all tasks when `task` is ``-``.
+
+        With `tasks`, resource names, those of these tasks, task by task.
+        """
+        check_count(tasks, "tasks", 0, MAX_PREDICTIONS)
+        only = [_task_of(project, name, f"tasks[{place}]") for place, name in enumerate(tasks)]
+        if only and task != "-":
+            raise invalid_field("tasks", "goes with `tasks/-` as the parent's task only.")
+        named = hashlib.sha256("\n".join(only).encode()).hexdigest() if only else ""
+        scope = " ".join(["ListPredictions", project, task, generation, *filter(None, [named])])
         page = parse_page(page_size, page_token, scope)
         await self._catalog.project(project)
         where: list[Condition] = [Eq("project", project)]
-        if task != "-":
+        order = _BY_CREATION
+        if only:
+            where.append(In("task", only))
+            order = _BY_TASK
+        elif task != "-":
             await self._resources.get(TASKS, document_id(project, task), task_name(project, task))
             where.append(Eq("task", task))
         if generation:
             check_line(generation, "generation", 0, 200)
             where.append(Eq("generation", generation))
-        found, token = await find_page(self._store, PREDICTIONS, where, _BY_CREATION, page, scope)
+        found, token = await find_page(self._store, PREDICTIONS, where, order, page, scope)
         table = await self._catalog.labels.table(project)
         predictions = [to_prediction(one.body) for one in found]
         return [replace(one, spans=table.scored(one.spans)) for one in predictions], token
@@ -146,13 +181,12 @@ class Predictions:
         """Return the predictions of tasks, by task, in order of creation."""
         found: dict[str, list[Prediction]] = {task: [] for task in tasks}
         after: list[Scalar] | None = None
-        order = [Order(field="task"), Order(field="ord")]
         table = await self._catalog.labels.table(project)
         while True:
             page = await self._store.find(
                 PREDICTIONS,
                 where=[Eq("project", project), In("task", list(tasks))],
-                order=order,
+                order=_BY_TASK,
                 limit=1_000,
                 after=after,
             )
@@ -161,7 +195,7 @@ class Predictions:
                 found[one.task].append(replace(one, spans=table.scored(one.spans)))
             if len(page) < 1_000:
                 return found
-            after = position(page[-1], order)
+            after = position(page[-1], _BY_TASK)
 
     async def count_of_tasks(self, project: str, tasks: Sequence[str]) -> int:
         """Return how many predictions tasks have, without reading them."""

@@ -146,7 +146,7 @@ class Pooling:
             )
             for stored in page:
                 body = stored.body
-                if "signals" in body and not body["generation"].startswith(RESERVED_GENERATIONS):
+                if body.get("signals") and not body["generation"].startswith(RESERVED_GENERATIONS):
                     newest[body["task"]] = body["prediction"], to_signals(body["signals"])
             if len(page) < _PAGE:
                 return newest

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, finalize
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.common.blobs import LocalCache
+from services.common.blobs import Hold, LocalCache
 from services.common.errors import DataLossError, Reason
 from services.common.modeling.adapter import AdapterWeights, load_adapter
 from services.common.modeling.choices import decide_choices
@@ -106,6 +107,7 @@ class ModelLoader:
         self._options = options
         self._weights: WeakValueDictionary[str, AdapterWeights] = WeakValueDictionary()
         self._trunks: WeakValueDictionary[str, OpenTrunk] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._opening = asyncio.Lock()
         self._fetching = asyncio.Semaphore(_FETCHES)
 
@@ -130,17 +132,7 @@ class ModelLoader:
     async def _adapter(self, kind: AdapterKind, name: str, ref: AdapterRef) -> AdapterWeights:
         loaded = self._weights.get(ref.digest)
         if loaded is None:
-            async with self._fetching:
-                data = await self._cache.get_or_fetch(
-                    ref.digest, lambda: self._registry.adapter_manifest(ref.digest)
-                )
-                manifest = await self._run(AdapterManifest.from_bytes, data)
-                file = manifest.files[ADAPTER_FILE].digest
-                tensors = await self._cache.get_or_fetch(
-                    file, lambda: self._registry.download(file)
-                )
-            loaded = await self._run(load_adapter, data, tensors)
-            self._weights[ref.digest] = loaded
+            loaded = await self._load_adapter(ref)
         wanted = ASSERTION if kind is AdapterKind.ASSERTION else name
         manifest = loaded.manifest
         if (manifest.label, manifest.trunk_digest) != (
@@ -152,6 +144,38 @@ class ModelLoader:
             )
         return loaded
 
+    async def _load_adapter(self, ref: AdapterRef) -> AdapterWeights:
+        # Projects that begin at once with the same adapter load it once.
+        lock = self._locks.setdefault(ref.digest, asyncio.Lock())
+        async with lock, self._fetching:
+            loaded = self._weights.get(ref.digest)
+            if loaded is None:
+                loaded = await self._holding(partial(self._read_adapter, ref.digest))
+                self._weights[ref.digest] = loaded
+            return loaded
+
+    async def _read_adapter(self, digest: str, hold: Hold) -> AdapterWeights:
+        data = await self._cache.get_or_fetch(
+            digest, lambda: self._registry.adapter_manifest(digest), hold
+        )
+        manifest = await self._run(AdapterManifest.from_bytes, data)
+        tensors = await self._file(manifest.files[ADAPTER_FILE].digest, hold)
+        return await self._run(load_adapter, data, tensors)
+
+    async def _holding(self, read: Callable[[Hold], Awaitable[T]]) -> T:
+        """Return what `read` returns; the files it reads stay cached for as long as that lives.
+
+        What serves must load again after a restart, also when the registry is away then.
+        """
+        hold = self._cache.hold()
+        try:
+            loaded = await read(hold)
+        except BaseException:
+            hold.release()
+            raise
+        finalize(loaded, hold.release)
+        return loaded
+
     async def _trunk(self, digest: str) -> OpenTrunk:
         # An open one is taken past the lock: a switch must not wait for another trunk's download.
         trunk = self._trunks.get(digest)
@@ -160,19 +184,21 @@ class ModelLoader:
         async with self._opening:
             trunk = self._trunks.get(digest)
             if trunk is None:
-                data = await self._cache.get_or_fetch(
-                    digest, lambda: self._registry.trunk_manifest(digest)
-                )
-                manifest = await self._run(TrunkManifest.from_bytes, data)
-                names = (TRUNK_FILE, TOKENIZER_FILE)
-                found = await all_of([self._file(manifest.files[name].digest) for name in names])
-                files = dict(zip(names, found, strict=True))
-                trunk = await self._run(self._open, manifest, files)
+                trunk = await self._holding(partial(self._read_trunk, digest))
                 self._trunks[digest] = trunk
             return trunk
 
-    async def _file(self, digest: str) -> bytes:
-        return await self._cache.get_or_fetch(digest, lambda: self._registry.download(digest))
+    async def _read_trunk(self, digest: str, hold: Hold) -> OpenTrunk:
+        data = await self._cache.get_or_fetch(
+            digest, lambda: self._registry.trunk_manifest(digest), hold
+        )
+        manifest = await self._run(TrunkManifest.from_bytes, data)
+        names = (TRUNK_FILE, TOKENIZER_FILE)
+        found = await all_of([self._file(manifest.files[name].digest, hold) for name in names])
+        return await self._run(self._open, manifest, dict(zip(names, found, strict=True)))
+
+    async def _file(self, digest: str, hold: Hold) -> bytes:
+        return await self._cache.get_or_fetch(digest, lambda: self._registry.download(digest), hold)
 
     def _open(self, manifest: TrunkManifest, files: Mapping[str, bytes]) -> OpenTrunk:
         runner = TrunkRunner.open(

@@ -40,6 +40,11 @@ class Question(Protocol):
         ...
 
     @property
+    def background(self) -> bool:
+        """Whether nobody waits for the answer right now."""
+        ...
+
+    @property
     def deadline(self) -> float | None:
         """Monotonic seconds after which nobody waits any more."""
         ...
@@ -87,11 +92,12 @@ class Asking:
             asks: What is asked of which part; one that judges statuses comes last.
             question: The texts, and what is wanted of each.
         """
+        run = partial(self._threads.run_text, background=question.background)
         prepared: dict[Reading, list[PreparedText]] = {}
         for ask in asks:
             if ask.part.reading not in prepared:
                 prepare = ask.part.predictor.prepare
-                prepared[ask.part.reading] = await self._threads.run_text(
+                prepared[ask.part.reading] = await run(
                     partial(prepare, question.texts), small=_is_small(question)
                 )
         ticket.settle(sum(text.cost for texts in prepared.values() for text in texts))
@@ -100,7 +106,7 @@ class Asking:
             texts = prepared[group[0].part.reading]
             given = None
             if group[-1].want.statuses:
-                given = await self._threads.run_text(partial(_extents, texts, said, question))
+                given = await run(partial(_extents, texts, said, question))
             asked = Asked(asks=group, texts=texts, given=given)
             answers = await ticket.run(asked, question.deadline)
             said.extend(
@@ -109,12 +115,10 @@ class Asking:
             )
         judge = next((one for one in said if one.ask.want.statuses), None)
         if judge is None:
-            return await self._threads.run_text(
-                partial(_decoded, said, question), small=_is_small(question)
-            )
-        spans = await self._threads.run_text(partial(_spans, said, question))
+            return await run(partial(_decoded, said, question), small=_is_small(question))
+        spans = await run(partial(_spans, said, question))
         await self._judge_rest(ticket, judge, spans, question)
-        return await self._threads.run_text(partial(_answers, said, judge, spans, question))
+        return await run(partial(_answers, said, judge, spans, question))
 
     async def _judge_rest(
         self,

@@ -42,9 +42,11 @@ class JobHandlers:
         self,
         parent: str,
         labels: Sequence[str],
-        min_score: float,
         request_id: str,
         fingerprint_of: bytes,
+        *,
+        min_score: float = 0.0,
+        stale_only: bool = False,
     ) -> PreannotationJob:
         """Queue a job; a repeat with the same request id returns the first one."""
         project = parse_name("projects/{project}", parent, "parent")["project"]
@@ -58,6 +60,7 @@ class JobHandlers:
             project=project,
             labels=tuple(dict.fromkeys(labels)),
             min_score=min_score,
+            stale_only=stale_only,
             create_time=self._clock.now(),
         )
         key = RequestKey.of("CreatePreannotationJob", parent, request_id, fingerprint_of)

@@ -189,7 +189,7 @@ class Predictor:
     async def _answer(
         self, command: PredictCommand, handle: GenerationHandle | None, served: AdapterSet
     ) -> PredictResult:
-        wanted = _wanted(command, served)
+        wanted = wanted_adapters(command, served)
         caller = Caller(tenant=command.project, background=command.background)
         # The queue is asked first: a refused request must not cost a model.
         with self._asking.admit(command.texts, caller) as ticket:
@@ -225,7 +225,7 @@ class Predictor:
         return asks
 
 
-def _wanted(command: PredictCommand, served: AdapterSet) -> AdapterSet:
+def wanted_adapters(command: PredictCommand, served: AdapterSet) -> AdapterSet:
     """Return the adapters that a request needs.
 
     Raises:

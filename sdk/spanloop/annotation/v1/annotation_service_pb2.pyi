@@ -697,18 +697,22 @@ class WritePredictionsResponse(_message.Message):
     def __init__(self, written: _Optional[int] = ..., unchanged: _Optional[int] = ...) -> None: ...
 
 class ListPredictionsRequest(_message.Message):
-    __slots__ = ("parent", "page_size", "page_token", "generation", "offset_encoding")
+    __slots__ = ("parent", "page_size", "page_token", "generation", "offset_encoding", "tasks", "sources_only")
     PARENT_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     OFFSET_ENCODING_FIELD_NUMBER: _ClassVar[int]
+    TASKS_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_ONLY_FIELD_NUMBER: _ClassVar[int]
     parent: str
     page_size: int
     page_token: str
     generation: str
     offset_encoding: _text_pb2.TextOffsetEncoding
-    def __init__(self, parent: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., generation: _Optional[str] = ..., offset_encoding: _Optional[_Union[_text_pb2.TextOffsetEncoding, str]] = ...) -> None: ...
+    tasks: _containers.RepeatedScalarFieldContainer[str]
+    sources_only: bool
+    def __init__(self, parent: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., generation: _Optional[str] = ..., offset_encoding: _Optional[_Union[_text_pb2.TextOffsetEncoding, str]] = ..., tasks: _Optional[_Iterable[str]] = ..., sources_only: _Optional[bool] = ...) -> None: ...
 
 class ListPredictionsResponse(_message.Message):
     __slots__ = ("predictions", "next_page_token")

@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-spanloop/inference/v1/preannotation_job.proto\x12\x15spanloop.inference.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaa\x03\n\x10PreannotationJob\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06labels\x18\x02 \x03(\t\x12\x11\n\tmin_score\x18\x03 \x01(\x01\x12;\n\x05state\x18\x04 \x01(\x0e\x32,.spanloop.inference.v1.PreannotationJobState\x12\x12\n\ngeneration\x18\x05 \x01(\t\x12\x13\n\x0btotal_tasks\x18\x06 \x01(\x03\x12\x12\n\ndone_tasks\x18\x07 \x01(\x03\x12\x1b\n\x13written_predictions\x18\x08 \x01(\x03\x12\x17\n\x0f\x66\x61ilure_message\x18\t \x01(\t\x12\x18\n\x10\x63\x61ncel_requested\x18\n \x01(\x08\x12\x0c\n\x04\x65tag\x18\x0b \x01(\t\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xf7\x01\n\x15PreannotationJobState\x12\'\n#PREANNOTATION_JOB_STATE_UNSPECIFIED\x10\x00\x12#\n\x1fPREANNOTATION_JOB_STATE_WAITING\x10\x01\x12#\n\x1fPREANNOTATION_JOB_STATE_RUNNING\x10\x02\x12 \n\x1cPREANNOTATION_JOB_STATE_DONE\x10\x03\x12\"\n\x1ePREANNOTATION_JOB_STATE_FAILED\x10\x04\x12%\n!PREANNOTATION_JOB_STATE_CANCELLED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-spanloop/inference/v1/preannotation_job.proto\x12\x15spanloop.inference.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd5\x03\n\x10PreannotationJob\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06labels\x18\x02 \x03(\t\x12\x11\n\tmin_score\x18\x03 \x01(\x01\x12;\n\x05state\x18\x04 \x01(\x0e\x32,.spanloop.inference.v1.PreannotationJobState\x12\x12\n\ngeneration\x18\x05 \x01(\t\x12\x13\n\x0btotal_tasks\x18\x06 \x01(\x03\x12\x12\n\ndone_tasks\x18\x07 \x01(\x03\x12\x1b\n\x13written_predictions\x18\x08 \x01(\x03\x12\x17\n\x0f\x66\x61ilure_message\x18\t \x01(\t\x12\x18\n\x10\x63\x61ncel_requested\x18\n \x01(\x08\x12\x0c\n\x04\x65tag\x18\x0b \x01(\t\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nstale_only\x18\x0f \x01(\x08\x12\x15\n\rskipped_tasks\x18\x10 \x01(\x03*\xf7\x01\n\x15PreannotationJobState\x12\'\n#PREANNOTATION_JOB_STATE_UNSPECIFIED\x10\x00\x12#\n\x1fPREANNOTATION_JOB_STATE_WAITING\x10\x01\x12#\n\x1fPREANNOTATION_JOB_STATE_RUNNING\x10\x02\x12 \n\x1cPREANNOTATION_JOB_STATE_DONE\x10\x03\x12\"\n\x1ePREANNOTATION_JOB_STATE_FAILED\x10\x04\x12%\n!PREANNOTATION_JOB_STATE_CANCELLED\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'spanloop.inference.v1.preannotation_job_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PREANNOTATIONJOBSTATE']._serialized_start=535
-  _globals['_PREANNOTATIONJOBSTATE']._serialized_end=782
+  _globals['_PREANNOTATIONJOBSTATE']._serialized_start=578
+  _globals['_PREANNOTATIONJOBSTATE']._serialized_end=825
   _globals['_PREANNOTATIONJOB']._serialized_start=106
-  _globals['_PREANNOTATIONJOB']._serialized_end=532
+  _globals['_PREANNOTATIONJOB']._serialized_end=575
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ PREANNOTATION_JOB_STATE_FAILED: PreannotationJobState
 PREANNOTATION_JOB_STATE_CANCELLED: PreannotationJobState
 
 class PreannotationJob(_message.Message):
-    __slots__ = ("name", "labels", "min_score", "state", "generation", "total_tasks", "done_tasks", "written_predictions", "failure_message", "cancel_requested", "etag", "create_time", "start_time", "end_time")
+    __slots__ = ("name", "labels", "min_score", "state", "generation", "total_tasks", "done_tasks", "written_predictions", "failure_message", "cancel_requested", "etag", "create_time", "start_time", "end_time", "stale_only", "skipped_tasks")
     NAME_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     MIN_SCORE_FIELD_NUMBER: _ClassVar[int]
@@ -41,6 +41,8 @@ class PreannotationJob(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
+    STALE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_TASKS_FIELD_NUMBER: _ClassVar[int]
     name: str
     labels: _containers.RepeatedScalarFieldContainer[str]
     min_score: float
@@ -55,4 +57,6 @@ class PreannotationJob(_message.Message):
     create_time: _timestamp_pb2.Timestamp
     start_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., min_score: _Optional[float] = ..., state: _Optional[_Union[PreannotationJobState, str]] = ..., generation: _Optional[str] = ..., total_tasks: _Optional[int] = ..., done_tasks: _Optional[int] = ..., written_predictions: _Optional[int] = ..., failure_message: _Optional[str] = ..., cancel_requested: _Optional[bool] = ..., etag: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    stale_only: bool
+    skipped_tasks: int
+    def __init__(self, name: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., min_score: _Optional[float] = ..., state: _Optional[_Union[PreannotationJobState, str]] = ..., generation: _Optional[str] = ..., total_tasks: _Optional[int] = ..., done_tasks: _Optional[int] = ..., written_predictions: _Optional[int] = ..., failure_message: _Optional[str] = ..., cancel_requested: _Optional[bool] = ..., etag: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stale_only: _Optional[bool] = ..., skipped_tasks: _Optional[int] = ...) -> None: ...
