@@ -23,8 +23,13 @@ ACCESS: AccessRules = {
         "ListModelVersions",
         "Deploy",
         "Rollback",
+        "PinLabel",
+        "UnpinLabel",
         "GetDeployment",
         "ListDeploymentRevisions",
         "WatchDeployment",
+        "SetModelAlias",
+        "DeleteModelAlias",
+        "ListModelAliases",
     )
 }

@@ -13,6 +13,7 @@ from services.registry.access import ACCESS
 from services.registry.config import RegistrySettings
 from services.registry.deployment_log import LOG_COLLECTION, DeploymentLog
 from services.registry.feed import DeploymentFeed
+from services.registry.handlers.aliases import Aliases
 from services.registry.handlers.artifacts import Artifacts
 from services.registry.handlers.deployments import Deployments
 from services.registry.handlers.models import Models
@@ -34,11 +35,13 @@ async def build(settings: RegistrySettings, *, clock: Clock | None = None) -> As
         documents = ArtifactDocuments(store)
         feed = DeploymentFeed(log, poll_seconds=settings.deployment_poll_seconds)
         versions = Versions(VersionDocuments(store), documents, log, clock)
+        aliases = Aliases(log, versions, clock)
         servicer = RegistryServicer(
             artifacts=Artifacts(blobs, max_bytes=settings.max_artifact_bytes),
             models=Models(documents, blobs, clock),
             versions=versions,
-            deployments=Deployments(log, versions, feed, clock),
+            aliases=aliases,
+            deployments=Deployments(log, aliases, feed, clock),
             feed=feed,
             heartbeat_seconds=settings.watch_heartbeat_seconds,
         )

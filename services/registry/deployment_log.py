@@ -6,6 +6,8 @@ nothing, no revision is ever overwritten, and a watcher reads what is new from o
 
 Retirements of model versions are entries too, made before the version's own state changes: a
 version can therefore not be deployed and retired at once, though both are documents of their own.
+So are changes of aliases, each with all aliases of its project: none can be set on a version that
+is retired meanwhile.
 """
 
 from __future__ import annotations
@@ -29,12 +31,13 @@ from services.common.store.port import (
     Order,
 )
 from services.common.store.requests import REQUEST_INDEX, find_request, request_fields
-from services.registry import documents
-from services.registry.domain import Deployment
+from services.registry import pointer_documents as documents
+from services.registry.pointers import AliasTable, Deployment, ModelAlias
 
 _LOG = "deployment_log"
 _MOVE = "move"
 _RETIREMENT = "retirement"
+_ALIASES = "aliases"
 _BATCH = 500
 
 LOG_COLLECTION = Collection(
@@ -45,6 +48,7 @@ LOG_COLLECTION = Collection(
         Index(fields=("project", "revision"), unique=True),
         Index(fields=("kind", "project", "revision")),
         Index(fields=("kind", "project", "version")),
+        Index(fields=("kind", "project", "position")),
         REQUEST_INDEX,
     ),
 )
@@ -81,10 +85,35 @@ class DeploymentLog:
         body = documents.deployment_document(deployment) | request_fields(request)
         return await self._append(end, {"kind": _MOVE, **body})
 
-    async def append_retirement(self, end: int, project: str, version: str, now: int) -> bool:
+    async def append_retirement(
+        self, end: int, project: str, version: str, now: int, actor: str
+    ) -> bool:
         """Retire a version behind `end`; False when the log has moved on."""
-        body = {"kind": _RETIREMENT, "project": project, "version": version, "create_time": now}
-        return await self._append(end, body)
+        return await self._append(
+            end,
+            {
+                "kind": _RETIREMENT,
+                "project": project,
+                "version": version,
+                "create_time": now,
+                "actor": actor,
+            },
+        )
+
+    async def append_aliases(self, end: int, table: AliasTable, changed: ModelAlias) -> bool:
+        """Add the aliases of a project behind `end`; False when the log has moved on."""
+        body = documents.aliases_document(table, changed)
+        return await self._append(end, {"kind": _ALIASES, **body})
+
+    async def aliases(self, project: str) -> AliasTable:
+        """Return all aliases that users set in a project."""
+        found = await self._store.find(
+            _LOG,
+            where=[Eq("kind", _ALIASES), Eq("project", project)],
+            order=[Order(field="position", descending=True)],
+            limit=1,
+        )
+        return documents.aliases_of(found[0]) if found else AliasTable(project=project)
 
     async def by_request(self, request: RequestKey) -> Deployment | None:
         """Return the revision that this request made before.

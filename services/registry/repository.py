@@ -149,6 +149,7 @@ class VersionDocuments:
         replacement: int,
         trunk_digest: str,
         create_time: int,
+        actor: str,
         request: RequestKey | None,
     ) -> ModelVersion | None:
         """Store a version under a number, or return None: the number or the request is taken."""
@@ -158,6 +159,7 @@ class VersionDocuments:
             replacement=replacement,
             trunk_digest=trunk_digest,
             create_time=create_time,
+            actor=actor,
         )
         name = version_id(draft.model_type, draft.control, draft.project, number, replacement)
         key = _version_key(draft.project, name)

@@ -32,6 +32,7 @@ from spanloop.registry.v1 import registry_service_pb2 as pb
 from spanloop.registry.v1 import registry_service_pb2_grpc
 from spanloop.registry.v1.adapter_pb2 import Adapter
 from spanloop.registry.v1.deployment_pb2 import Deployment
+from spanloop.registry.v1.model_alias_pb2 import ModelAlias
 from spanloop.registry.v1.model_version_pb2 import ModelVersion, ParityReport
 from spanloop.registry.v1.trunk_pb2 import Trunk
 from tests.support import client_channel, running
@@ -195,6 +196,51 @@ class RegistryClient:
             )
         )
         return answer.deployment
+
+    async def pin(
+        self, project: str, label: str, version: str, etag: str = "", request_id: str = ""
+    ) -> Deployment:
+        answer = await self.stub.PinLabel(
+            pb.PinLabelRequest(
+                name=f"projects/{project}/deployment",
+                label=label,
+                model_version=version,
+                etag=etag,
+                request_id=request_id,
+            )
+        )
+        return answer.deployment
+
+    async def unpin(
+        self, project: str, label: str, etag: str = "", request_id: str = ""
+    ) -> Deployment:
+        answer = await self.stub.UnpinLabel(
+            pb.UnpinLabelRequest(
+                name=f"projects/{project}/deployment",
+                label=label,
+                etag=etag,
+                request_id=request_id,
+            )
+        )
+        return answer.deployment
+
+    async def set_alias(self, name: str, version: str, etag: str = "") -> ModelAlias:
+        answer = await self.stub.SetModelAlias(
+            pb.SetModelAliasRequest(
+                model_alias=ModelAlias(name=name, model_version=version, etag=etag)
+            )
+        )
+        return answer.model_alias
+
+    async def aliases(self, project: str) -> dict[str, str]:
+        """Return ids of versions by ids of aliases."""
+        answer = await self.stub.ListModelAliases(
+            pb.ListModelAliasesRequest(parent=f"projects/{project}")
+        )
+        return {
+            alias.name.rpartition("/")[2]: alias.model_version.rpartition("/")[2]
+            for alias in answer.model_aliases
+        }
 
     async def deployment(self, project: str) -> Deployment:
         answer = await self.stub.GetDeployment(

@@ -20,7 +20,7 @@ from spanloop.common.v1 import evaluation_pb2, text_pb2
 from spanloop.errors import ConfigurationError
 from spanloop.inference.v1 import inference_service_pb2 as inference_pb
 from spanloop.inference.v1 import preannotation_job_pb2, predict_pb2, serving_state_pb2
-from spanloop.registry.v1 import deployment_pb2, model_version_pb2
+from spanloop.registry.v1 import deployment_pb2, model_alias_pb2, model_version_pb2
 from spanloop.registry.v1 import registry_service_pb2 as registry_pb
 from spanloop.trainer.v1 import resource_service_pb2 as resource_pb
 from spanloop.trainer.v1 import trainer_service_pb2 as trainer_pb
@@ -505,6 +505,44 @@ def test_models_deploy_and_rollback(fake: Fake) -> None:
     assert fake.asked("Deploy")[0].model_version == version.name
     assert run("rollback", "p", "--wait", "0").exit_code == 0
     assert json.loads(run("rollback", "p", "--list", "--json").stdout)[0]["revision"] == 2
+
+
+def test_pins_and_aliases(fake: Fake) -> None:
+    name = "projects/p/modelVersions/ner_p_v2"
+    moved = deployment_pb2.Deployment(
+        name="projects/p/deployment",
+        revision=3,
+        models=[deployment_pb2.DeployedModel(model_version="projects/p/modelVersions/ner_p_v1")],
+        pins=[deployment_pb2.LabelPin(label="A", model_version=name)],
+    )
+    alias = model_alias_pb2.ModelAlias(
+        name="projects/p/modelVersions/ner@gold", model_version=name, actor="alice"
+    )
+    fake.answers["PinLabel"] = lambda _, __: registry_pb.PinLabelResponse(deployment=moved)
+    fake.answers["UnpinLabel"] = lambda _, __: registry_pb.UnpinLabelResponse(deployment=moved)
+    fake.answers["SetModelAlias"] = lambda _, __: registry_pb.SetModelAliasResponse(
+        model_alias=alias
+    )
+    fake.answers["DeleteModelAlias"] = lambda _, __: registry_pb.DeleteModelAliasResponse()
+    fake.answers["ListModelAliases"] = lambda _, __: registry_pb.ListModelAliasesResponse(
+        model_aliases=[alias]
+    )
+    result = run("pin", "p", "A", "ner@gold", "--wait", "0")
+    assert result.exit_code == 0, result.output
+    assert "p revision 3: ner_p_v1, A from ner_p_v2." in result.stderr
+    (asked,) = fake.asked("PinLabel")
+    assert (asked.label, asked.model_version) == ("A", alias.name)
+    assert asked.request_id
+    assert run("unpin", "p", "A", "--wait", "0", "--etag", "2").exit_code == 0
+    assert fake.asked("UnpinLabel")[0].etag == "2"
+    listed = run("aliases", "p")
+    assert listed.exit_code == 0, listed.output
+    assert "ner@gold" in listed.stdout
+    assert "alice" in listed.stdout
+    assert "ner@gold is ner_p_v2." in run("aliases", "set", "p", "ner@gold", "ner_p_v2").stderr
+    assert fake.asked("SetModelAlias")[0].model_alias.model_version == name
+    assert run("aliases", "remove", "p", "ner@gold").exit_code == 0
+    assert fake.asked("DeleteModelAlias")[0].name == alias.name
 
 
 def test_predict_reads_arguments_or_stdin(fake: Fake) -> None:

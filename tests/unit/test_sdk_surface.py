@@ -58,7 +58,7 @@ def test_public_names_are_pinned() -> None:
         "Unavailable",
         "Unimplemented",
     }
-    assert len(types.__all__) == len(set(types.__all__)) == 118
+    assert len(types.__all__) == len(set(types.__all__)) == 120
     assert all(hasattr(types, name) for name in types.__all__)
     assert (SDK / "py.typed").exists()
 
@@ -84,6 +84,7 @@ CALLS = [
     "create_training_job",
     "create_training_script",
     "delete_completion",
+    "delete_model_alias",
     "delete_rule_set",
     "delete_task",
     "delete_training_script",
@@ -118,6 +119,7 @@ CALLS = [
     "list_deployment_revisions",
     "list_labels",
     "list_members",
+    "list_model_aliases",
     "list_model_versions",
     "list_preannotation_jobs",
     "list_predictions",
@@ -129,6 +131,7 @@ CALLS = [
     "list_tasks",
     "list_training_jobs",
     "list_training_scripts",
+    "pin_label",
     "predict",
     "preview_rules",
     "preview_selection",
@@ -142,6 +145,7 @@ CALLS = [
     "rollback",
     "serving_state",
     "set_labeling_config",
+    "set_model_alias",
     "set_tie_break",
     "star_completion",
     "submit_completion",
@@ -149,6 +153,7 @@ CALLS = [
     "tag_tasks",
     "undelete_completion",
     "undelete_task",
+    "unpin_label",
     "update_completion",
     "update_label",
     "update_member",

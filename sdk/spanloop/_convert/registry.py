@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from spanloop._convert import basic
 from spanloop._types import registry as types
-from spanloop.registry.v1 import deployment_pb2, model_version_pb2
+from spanloop.registry.v1 import deployment_pb2, model_alias_pb2, model_version_pb2
 
 
 def model_version(message: model_version_pb2.ModelVersion) -> types.ModelVersion:
@@ -26,6 +26,7 @@ def model_version(message: model_version_pb2.ModelVersion) -> types.ModelVersion
             snapshot_content_hash=lineage.snapshot_content_hash,
             training_job=lineage.training_job,
             code_version=lineage.code_version,
+            base_model_versions=tuple(lineage.base_model_versions),
         ),
         state=basic.enum_from(
             types.ModelVersionState,
@@ -45,6 +46,7 @@ def model_version(message: model_version_pb2.ModelVersion) -> types.ModelVersion
         ),
         etag=message.etag,
         create_time=basic.time_from(message.create_time, message.HasField("create_time")),
+        purge_time=basic.time_from(message.purge_time, message.HasField("purge_time")),
     )
 
 
@@ -70,6 +72,28 @@ def deployment(message: deployment_pb2.Deployment) -> types.Deployment:
         restored_revision=message.restored_revision,
         etag=message.etag,
         create_time=basic.time_from(message.create_time, message.HasField("create_time")),
+        pins=tuple(
+            types.LabelPin(
+                label=pin.label,
+                model_version=pin.model_version,
+                trunk_digest=pin.trunk_digest,
+                adapter=pin.adapter,
+            )
+            for pin in message.pins
+        ),
+        actor=message.actor,
+    )
+
+
+def alias(message: model_alias_pb2.ModelAlias) -> types.ModelAlias:
+    """Return an alias."""
+    return types.ModelAlias(
+        name=message.name,
+        model_version=message.model_version,
+        built_in=message.built_in,
+        etag=message.etag,
+        update_time=basic.time_from(message.update_time, message.HasField("update_time")),
+        actor=message.actor,
     )
 
 

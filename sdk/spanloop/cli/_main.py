@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from spanloop.cli import (
+    _aliases,
     _automation,
     _completions,
     _config,
@@ -144,6 +145,7 @@ app.add_typer(_rules.app, name="rules")
 app.add_typer(_formats.app, name="formats")
 app.add_typer(_jobs.app, name="jobs")
 app.add_typer(_models.app, name="models")
+app.add_typer(_aliases.app, name="aliases")
 app.add_typer(_automation.app, name="settings")
 app.add_typer(_scripts.app, name="scripts")
 

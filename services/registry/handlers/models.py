@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from services.common.blobs import BlobStore, digest_of
+from services.common.call import current_actor
 from services.common.clock import Clock
 from services.common.errors import (
     FailedPreconditionError,
@@ -70,6 +71,7 @@ class Models:
                 taps=manifest.taps,
                 files=_digests(manifest.files),
                 create_time=self._clock.now(),
+                actor=current_actor(),
             )
         )
 
@@ -120,6 +122,7 @@ class Models:
                 trunk_digest=manifest.trunk_digest,
                 files=_digests(manifest.files),
                 create_time=self._clock.now(),
+                actor=current_actor(),
             )
         )
 

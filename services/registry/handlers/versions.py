@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
-from services.common.call import check_deadline
+from services.common.call import check_deadline, current_actor
 from services.common.clock import Clock
 from services.common.errors import (
     FailedPreconditionError,
@@ -99,6 +99,7 @@ class Versions:
                     trunk_digest=trunk_digest,
                     # so that the order in time is that of the numbers, whatever the clock does
                     create_time=max(now, newest.create_time + 1) if newest else now,
+                    actor=current_actor(),
                     request=request,
                 )
                 if made is not None:
@@ -159,7 +160,8 @@ class Versions:
 
         Raises:
             AbortedError: `etag` is not the current one.
-            FailedPreconditionError: The version is not READY, or is deployed.
+            FailedPreconditionError: The version is not READY, or is deployed, pinned or has an
+                alias.
         """
         current = await self.get(project, version)
         if etag and etag != current.etag:
@@ -176,9 +178,13 @@ class Versions:
             end = await self._log.end()
             if await self._log.retired(version.project, [version.id]):
                 return  # a call that died before it could change the state
-            decisions.check_retirable(version, await self._log.current(version.project))
+            decisions.check_retirable(
+                version,
+                await self._log.current(version.project),
+                await self._log.aliases(version.project),
+            )
             if await self._log.append_retirement(
-                end, version.project, version.id, self._clock.now()
+                end, version.project, version.id, self._clock.now(), current_actor()
             ):
                 return
 
