@@ -29,6 +29,13 @@ def key_of(digest: str) -> str:
     return f"sha256/{parts[1]}/{parts[2]}"
 
 
+def digest_of_key(key: str) -> str:
+    """Return the digest that an object key stands for; empty for other keys."""
+    head, _, rest = key.removeprefix("sha256/").partition("/")
+    digest = f"sha256:{head}{rest}"
+    return digest if _DIGEST.fullmatch(digest) and key_of(digest) == key else ""
+
+
 def corrupt(digest: str) -> DataLossError:
     """Return the error for stored bytes that are not those of their digest."""
     return DataLossError(

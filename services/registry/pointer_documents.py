@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from services.common.store.port import Document, Stored
 from services.registry.documents import mapping, pairs
-from services.registry.domain import ModelType
+from services.registry.domain import ModelType, Split
 from services.registry.pointers import (
     Action,
     AliasTable,
@@ -13,6 +15,7 @@ from services.registry.pointers import (
     LabelPin,
     ModelAlias,
 )
+from services.registry.policy import Gate, Policy, Retention
 
 
 def deployment_document(deployment: Deployment) -> Document:
@@ -109,3 +112,32 @@ def aliases_of(stored: Stored) -> AliasTable:
     project = stored.body["project"]
     found = [ModelAlias(project=project, **alias) for alias in stored.body["aliases"]]
     return AliasTable(project=project, aliases={alias.id: alias for alias in found})
+
+
+def policy_document(policy: Policy) -> Document:
+    """Return the body of an entry: the policy of a project after a change."""
+    gate = (
+        None if policy.gate is None else {**asdict(policy.gate), "split": policy.gate.split.value}
+    )
+    return {
+        "project": policy.project,
+        "gate": gate,
+        "retention": None if policy.retention is None else asdict(policy.retention),
+        "etag": policy.etag,
+        "create_time": policy.update_time,
+        "actor": policy.actor,
+    }
+
+
+def policy_of(stored: Stored) -> Policy:
+    """Return the policy that a project has after an entry."""
+    body = stored.body
+    gate, retention = body["gate"], body["retention"]
+    return Policy(
+        project=body["project"],
+        gate=Gate(**{**gate, "split": Split(gate["split"])}) if gate else None,
+        retention=Retention(**retention) if retention else None,
+        etag=body["etag"],
+        update_time=body["create_time"],
+        actor=body["actor"],
+    )

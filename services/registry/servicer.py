@@ -134,7 +134,9 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
 
     async def Deploy(self, request: pb.DeployRequest, context: object) -> pb.DeployResponse:
         name = convert.version_or_alias(request.model_version, "model_version")
-        deployment = await self._deployments.deploy(*name, request.etag, request.request_id)
+        deployment = await self._deployments.deploy(
+            *name, request.etag, request.request_id, force=request.force
+        )
         return pb.DeployResponse(deployment=pointer_convert.deployment_message(deployment))
 
     async def Rollback(self, request: pb.RollbackRequest, context: object) -> pb.RollbackResponse:

@@ -27,10 +27,6 @@ async def client(tmp_path: Path) -> AsyncIterator[RegistryClient]:
         yield found
 
 
-async def delete(client: RegistryClient, name: str, etag: str = "") -> None:
-    await client.stub.DeleteModelAlias(pb.DeleteModelAliasRequest(name=name, etag=etag))
-
-
 async def test_built_in_aliases_follow_the_deployment(client: RegistryClient) -> None:
     assert await client.aliases("p") == {}
     with refused(NOT_FOUND, Reason.MODEL_VERSION_UNKNOWN):
@@ -88,10 +84,10 @@ async def test_changes_carry_etags(client: RegistryClient) -> None:
     with refused(ABORTED, Reason.ETAG_MISMATCH):
         await client.set_alias(name, one, etag=made.etag)
     with refused(ABORTED, Reason.ETAG_MISMATCH):
-        await delete(client, name, made.etag)
-    await delete(client, name, moved.etag)
+        await client.delete_alias(name, made.etag)
+    await client.delete_alias(name, moved.etag)
     with refused(NOT_FOUND, Reason.RESOURCE_NOT_FOUND):
-        await delete(client, name)
+        await client.delete_alias(name)
     with refused(NOT_FOUND, Reason.MODEL_VERSION_UNKNOWN):
         await client.get_version(name)
 

@@ -15,6 +15,7 @@ from services.common.errors import Code, SpanloopError
 from services.common.store.mongo import MongoStore
 from services.common.store.port import DocumentStore, StoreUnavailableError
 from services.common.store.sqlite import SqliteStore
+from services.registry.artifact_repository import ArtifactDocuments
 from services.registry.deployment_log import LOG_COLLECTION, DeploymentLog
 from services.registry.domain import (
     Adapter,
@@ -26,11 +27,12 @@ from services.registry.domain import (
     VersionState,
 )
 from services.registry.feed import DeploymentFeed
+from services.registry.grace import Grace
 from services.registry.handlers.aliases import Aliases
 from services.registry.handlers.deployments import Deployments
 from services.registry.handlers.versions import Versions
 from services.registry.pointers import Deployment, ModelAlias
-from services.registry.repository import COLLECTIONS, ArtifactDocuments, VersionDocuments
+from services.registry.repository import COLLECTIONS, VersionDocuments
 from tests.support.hooked_store import HookedStore
 
 ADAPTER = "sha256:" + "a" * 64
@@ -44,7 +46,12 @@ class Registry:
     def __init__(self, store: Any) -> None:
         log = DeploymentLog(store)
         clock = ManualClock()
-        self.versions = Versions(VersionDocuments(store), ArtifactDocuments(store), log, clock)
+        self.versions = Versions(
+            VersionDocuments(store),
+            ArtifactDocuments(store),
+            log,
+            Grace(seconds=3600, clock=clock),
+        )
         self.aliases = Aliases(log, self.versions, clock)
         self.deployments = Deployments(
             log, self.aliases, DeploymentFeed(log, poll_seconds=1), clock

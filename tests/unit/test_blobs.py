@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -275,3 +276,30 @@ async def test_a_cache_that_cannot_write_still_answers(tmp_path: Path) -> None:
     assert source.calls == 2
     with pytest.raises(UnavailableError):
         await cache.path_of(DIGEST, source)
+
+
+async def test_what_is_stored_is_listed_and_removed(store: BlobStore) -> None:
+    assert await store.list() == []
+    digests = {await store.put(data): len(data) for data in (b"a", b"bc" * 3_000_000)}
+    found = await store.list()
+    assert {one.digest: one.size for one in found} == digests
+    assert all(abs(one.modified / 1e6 - time.time()) < 3600 for one in found)
+    for one in found:
+        assert await store.delete(one.key)
+    assert await store.list() == []
+    with pytest.raises(NotFoundError):
+        await store.get(found[0].digest)
+
+
+async def test_leftovers_of_uploads_are_listed_without_digest(
+    local: BlobStore, tmp_path: Path
+) -> None:
+    await local.put(DATA)
+    left = tmp_path / "artifacts" / "staged" / "abc"
+    left.parent.mkdir(exist_ok=True)
+    left.write_bytes(b"torn")
+    (one,) = [one for one in await local.list() if not one.digest]
+    assert (one.key, one.size) == ("staged/abc", 4)
+    assert await local.delete(one.key)
+    assert not left.exists()
+    assert not await local.delete(one.key)  # gone is gone

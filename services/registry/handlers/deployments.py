@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from services.common.call import check_deadline, current_actor
 from services.common.clock import Clock
-from services.common.errors import invalid_field
+from services.common.errors import PreconditionViolation, invalid_field
 from services.common.idempotency import RequestKey
 from services.common.paging import parse_page
+from services.registry import deploy_gate
 from services.registry import deployment as decisions
 from services.registry.deployment_log import DeploymentLog
 from services.registry.domain import ModelVersion
@@ -33,20 +34,33 @@ class Deployments:
         # Spares callers of one process lost races; the log is what keeps moves apart.
         self._moving = asyncio.Lock()
 
-    async def deploy(self, project: str, version: str, etag: str, request_id: str) -> Deployment:
+    async def deploy(
+        self, project: str, version: str, etag: str, request_id: str, *, force: bool = False
+    ) -> Deployment:
         """Point a project's deployment at a version, given by its id or an alias.
 
         Raises:
             NotFoundError: The project has no such version or alias.
             AbortedError: `etag` is given and not the current one.
-            FailedPreconditionError: The version is not READY.
+            FailedPreconditionError: The version is not READY, or the project's gate refuses it
+                (GATE_FAILED) and `force` is not set.
             InvalidArgumentError: The request id was used for another version.
         """
-        request = RequestKey.of("Deploy", project, request_id, version.encode())
+        content = json.dumps([version, "force"]) if force else version
+        request = RequestKey.of("Deploy", project, request_id, content.encode())
 
         async def decide(current: Deployment | None) -> Deployment:
             wanted = await self._servable(project, version)
-            return decisions.deploy(current, wanted, self._clock.now(), current_actor())
+            violations = await self._violations(current, wanted)
+            if not force:
+                deploy_gate.refuse(wanted, violations)
+            return decisions.deploy(
+                current,
+                wanted,
+                self._clock.now(),
+                current_actor(),
+                tuple(map(deploy_gate.told, violations)),
+            )
 
         return await self._move(project, etag, request, decide)
 
@@ -136,6 +150,18 @@ class Deployments:
         retired = await self._log.retired(project, [found.id])
         decisions.check_deployable(found, retired=bool(retired))
         return found
+
+    async def _violations(
+        self, current: Deployment | None, version: ModelVersion
+    ) -> Sequence[PreconditionViolation]:
+        gate = (await self._log.policy(version.project)).gate
+        if gate is None:
+            return ()
+        served = None
+        for model in current.models if current else ():
+            if model.line == version.line:
+                served = await self._aliases.version(version.project, model.version)
+        return deploy_gate.judge(gate, version, served)
 
     async def _move(
         self,
