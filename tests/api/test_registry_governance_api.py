@@ -173,8 +173,9 @@ async def test_every_change_is_audited(client: RegistryClient, clock: ManualCloc
     created = ["VERIFY_MODEL_VERSION", "CREATE_MODEL_VERSION"]
     # ner_p_v2 was served before champion, so retention lets nothing go
     assert names == [
-        *created, "UPDATE_REGISTRY_POLICY", "RETIRE_MODEL_VERSION", "DELETE_MODEL_ALIAS", "SET_MODEL_ALIAS",
-        "ROLLBACK", "UNPIN_LABEL", "PIN_LABEL", "DEPLOY", "DEPLOY", *created, *created,
+        *created, "UPDATE_REGISTRY_POLICY", "RETIRE_MODEL_VERSION", "DELETE_MODEL_ALIAS",
+        "SET_MODEL_ALIAS", "ROLLBACK", "UNPIN_LABEL", "PIN_LABEL", "DEPLOY", "DEPLOY",
+        *created, *created,
     ]  # fmt: skip
     times = [event.time.ToMicroseconds() for event in events]
     assert times == sorted(times, reverse=True)

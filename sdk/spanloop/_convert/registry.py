@@ -11,7 +11,7 @@ from spanloop.registry.v1 import deployment_pb2, model_alias_pb2, model_version_
 
 def model_version(message: model_version_pb2.ModelVersion) -> types.ModelVersion:
     """Return a model version."""
-    lineage, parity = message.lineage, message.parity
+    parity = message.parity
     return types.ModelVersion(
         name=message.name,
         number=message.number,
@@ -21,13 +21,7 @@ def model_version(message: model_version_pb2.ModelVersion) -> types.ModelVersion
         evaluation=(
             basic.evaluation_from(message.evaluation) if message.HasField("evaluation") else None
         ),
-        lineage=types.Lineage(
-            snapshot=lineage.snapshot,
-            snapshot_content_hash=lineage.snapshot_content_hash,
-            training_job=lineage.training_job,
-            code_version=lineage.code_version,
-            base_model_versions=tuple(lineage.base_model_versions),
-        ),
+        lineage=lineage(message.lineage),
         state=basic.enum_from(
             types.ModelVersionState,
             model_version_pb2.ModelVersionState,
@@ -47,6 +41,17 @@ def model_version(message: model_version_pb2.ModelVersion) -> types.ModelVersion
         etag=message.etag,
         create_time=basic.time_from(message.create_time, message.HasField("create_time")),
         purge_time=basic.time_from(message.purge_time, message.HasField("purge_time")),
+    )
+
+
+def lineage(message: model_version_pb2.Lineage) -> types.Lineage:
+    """Return where a version comes from."""
+    return types.Lineage(
+        snapshot=message.snapshot,
+        snapshot_content_hash=message.snapshot_content_hash,
+        training_job=message.training_job,
+        code_version=message.code_version,
+        base_model_versions=tuple(message.base_model_versions),
     )
 
 

@@ -21,6 +21,7 @@ from spanloop.cli import (
     _events,
     _export,
     _formats,
+    _governance,
     _import,
     _jobs,
     _labeling,
@@ -123,6 +124,7 @@ for module in (
         _engines,
         _automation,
         _deploy,
+        _governance,
         _predict,
         _preannotate,
         _export,
@@ -146,6 +148,7 @@ app.add_typer(_formats.app, name="formats")
 app.add_typer(_jobs.app, name="jobs")
 app.add_typer(_models.app, name="models")
 app.add_typer(_aliases.app, name="aliases")
+app.add_typer(_governance.app, name="policy")
 app.add_typer(_automation.app, name="settings")
 app.add_typer(_scripts.app, name="scripts")
 
