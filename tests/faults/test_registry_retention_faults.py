@@ -29,7 +29,7 @@ from spanloop.registry.v1.registry_policy_pb2 import RetentionPolicy
 from spanloop.registry.v1.retention_pb2 import RETENTION_DECISION_KEEP
 from tests.faults.test_registry_faults import started
 from tests.support.hooked_store import Hook, HookedStore
-from tests.support.registry import registry
+from tests.support.registry import adapter_manifest, registry, trunk_manifest
 from tests.support.registry_parts import GRACE, RegistryParts
 
 WASTE = b"nobody refers to this"
@@ -73,7 +73,7 @@ class World:
         await parts.version(await parts.adapter(b"one", UNUSED))
         await parts.version(await parts.adapter(b"two", USED))
         await parts.version(await parts.adapter(b"three", USED))
-        await parts.adapter(b"lonely", USED)
+        await parts.adapter(b"lonely", UNUSED)
         await parts.upload(WASTE)
         await parts.deployments.deploy("p", "ner_p_v2", "", "")
         rules = Retention(keep_last=1, keep_revisions=1)
@@ -169,6 +169,19 @@ async def register_waste(parts: RegistryParts) -> str:
     return (await parts.version(await parts.adapter(WASTE, UNUSED))).id
 
 
+async def register_only(parts: RegistryParts) -> str:
+    """Register what was uploaded long ago, without uploading it again."""
+    manifest = adapter_manifest("A", trunk=trunk_manifest(model=USED), weights=WASTE)
+    made = await parts.models.register_adapter(manifest.to_bytes())
+    return (await parts.version(made.digest)).id
+
+
+async def upload_only(parts: RegistryParts) -> str:
+    """Upload what is there, to register it some other time."""
+    await parts.upload(WASTE)
+    return ""
+
+
 async def deploy(parts: RegistryParts) -> str:
     await parts.deployments.deploy("p", "ner_p_v1", "", "")
     return "ner_p_v1"
@@ -184,7 +197,10 @@ async def name(parts: RegistryParts) -> str:
     return "ner_p_v1"
 
 
-@pytest.mark.parametrize("other", [use_again, name_lonely, register_waste, deploy, pin, name])
+@pytest.mark.parametrize(
+    "other",
+    [use_again, name_lonely, register_waste, register_only, upload_only, deploy, pin, name],
+)
 async def test_what_others_use_meanwhile_stays(
     tmp_path: Path,
     other: Callable[[RegistryParts], Awaitable[str]],
@@ -212,7 +228,9 @@ async def test_what_others_use_meanwhile_stays(
                 break
             parts = world.parts()
             await parts.check_whole()
-            if isinstance(answers[0], str):
+            if answers[0] == "":
+                assert await world.blobs.get(digest_of(WASTE)) == WASTE
+            elif isinstance(answers[0], str):
                 kept = await parts.versions.get("p", answers[0])
                 assert kept.purge_time is None
                 adapters = await parts.documents.adapters(kept.adapters.values())
