@@ -357,4 +357,5 @@ def _version(message: model_version_pb2.ModelVersion) -> RegisteredVersion:
         failure_message=message.failure_message,
         model_type=_MODEL_TYPE_NAMES[message.model_type],
         control=message.control,
+        purged=message.HasField("purge_time"),
     )

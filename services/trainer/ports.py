@@ -79,7 +79,10 @@ class RegisteredTrunk:
 
 @dataclass(frozen=True, kw_only=True)
 class RegisteredVersion:
-    """A model version in the registry; `state` as in the contract, without its prefix."""
+    """A model version in the registry.
+
+    `state` is as in the contract, without its prefix; `purged`: its artifacts are kept no more.
+    """
 
     name: str
     state: str
@@ -88,6 +91,7 @@ class RegisteredVersion:
     failure_message: str = ""
     model_type: str = "ner"
     control: str = ""
+    purged: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,9 +64,11 @@ def show(
         ("state", found.state.value),
         ("failure", found.failure_message),
         ("created", found.create_time),
+        ("artifacts deleted", found.purge_time),
         ("training job", found.lineage.training_job),
         ("snapshot", found.lineage.snapshot),
         ("content hash", found.lineage.snapshot_content_hash),
+        ("made from", ", ".join(found.lineage.base_model_versions)),
         ("trunk", found.trunk_digest),
         *((f"adapter {label}", digest) for label, digest in found.adapters.items()),
     ]
