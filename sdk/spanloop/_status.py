@@ -36,7 +36,7 @@ _CLASSES: dict[grpc.StatusCode, type[errors.SpanloopError]] = {
 def from_rpc_error(error: grpc.RpcError, method: str, target: str) -> errors.SpanloopError:
     """Return the exception for a failed call of `method` at the address `target`."""
     code = error.code()
-    info, violations, retry_after = _details(error.trailing_metadata() or ())
+    info, violations, preconditions, retry_after = _details(error.trailing_metadata() or ())
     message = error.details() or code.name
     if code is grpc.StatusCode.UNAVAILABLE and info is None:
         # The transport's own text names sockets and syscalls; the address is what helps.
@@ -47,6 +47,7 @@ def from_rpc_error(error: grpc.RpcError, method: str, target: str) -> errors.Spa
         reason=info.reason if info is not None else "",
         metadata=dict(info.metadata) if info is not None else {},
         violations=violations,
+        preconditions=preconditions,
         retry_after=retry_after,
         method=method,
     )
@@ -54,10 +55,16 @@ def from_rpc_error(error: grpc.RpcError, method: str, target: str) -> errors.Spa
 
 def _details(
     trailers: Iterable[object],
-) -> tuple[error_details_pb2.ErrorInfo | None, list[errors.FieldViolation], float | None]:
-    """Return ErrorInfo, bad fields and retry delay (seconds) out of a call's trailers."""
+) -> tuple[
+    error_details_pb2.ErrorInfo | None,
+    list[errors.FieldViolation],
+    list[errors.PreconditionViolation],
+    float | None,
+]:
+    """Return ErrorInfo, bad fields, conditions and retry delay (s) out of a call's trailers."""
     info: error_details_pb2.ErrorInfo | None = None
     violations: list[errors.FieldViolation] = []
+    preconditions: list[errors.PreconditionViolation] = []
     retry_after: float | None = None
     for detail in _status(trailers).details:
         try:
@@ -73,6 +80,15 @@ def _details(
                     errors.FieldViolation(field=entry.field, description=entry.description)
                     for entry in bad.field_violations
                 )
+            elif detail.Is(error_details_pb2.PreconditionFailure.DESCRIPTOR):
+                failure = error_details_pb2.PreconditionFailure()
+                detail.Unpack(failure)
+                preconditions.extend(
+                    errors.PreconditionViolation(
+                        type=entry.type, subject=entry.subject, description=entry.description
+                    )
+                    for entry in failure.violations
+                )
             elif detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
                 retry = error_details_pb2.RetryInfo()
                 detail.Unpack(retry)
@@ -80,7 +96,7 @@ def _details(
         except DecodeError:
             # A detail that cannot be read says nothing; code and message still stand.
             continue
-    return info, violations, retry_after
+    return info, violations, preconditions, retry_after
 
 
 def _status(trailers: Iterable[object]) -> status_pb2.Status:

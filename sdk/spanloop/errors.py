@@ -25,6 +25,15 @@ class FieldViolation:
     description: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class PreconditionViolation:
+    """One condition that does not hold: which rule, what breaks it, what was found."""
+
+    type: str
+    subject: str
+    description: str
+
+
 class SpanloopError(Exception):
     """A call that did not succeed.
 
@@ -35,6 +44,7 @@ class SpanloopError(Exception):
             (nobody listens there, the network broke).
         metadata: Machine-readable facts, e.g. the resource's name.
         violations: The bad fields of the request.
+        preconditions: The conditions that do not hold, e.g. rules of a project's gate.
         retry_after: Seconds after which a repeat makes sense, None when not told.
         method: The full method name of the call, empty for errors found before any call.
     """
@@ -49,6 +59,7 @@ class SpanloopError(Exception):
         reason: str = "",
         metadata: Mapping[str, str] | None = None,
         violations: Sequence[FieldViolation] = (),
+        preconditions: Sequence[PreconditionViolation] = (),
         retry_after: float | None = None,
         method: str = "",
     ) -> None:
@@ -59,6 +70,7 @@ class SpanloopError(Exception):
         self.reason = reason
         self.metadata = dict(metadata or {})
         self.violations = tuple(violations)
+        self.preconditions = tuple(preconditions)
         self.retry_after = retry_after
         self.method = method
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from services.annotation.outbox import NewEvent, event_document, outbox_of, with_outbox
-from services.annotation.principal import current_actor
 from services.annotation.relay import Bulk, Relay, Written
 from services.annotation.schema import JOURNALS
+from services.common.call import current_actor
 from services.common.clock import Clock
 from services.common.errors import AbortedError, Reason, not_found
 from services.common.idempotency import RequestKey

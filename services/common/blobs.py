@@ -12,6 +12,7 @@ import hashlib
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -20,7 +21,7 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from services.common._blob_cache import Hold, LocalCache
-from services.common._blob_files import corrupt, digest_of, key_of, publish
+from services.common._blob_files import corrupt, digest_of, digest_of_key, key_of, publish
 from services.common.errors import (
     DataLossError,
     InvalidArgumentError,
@@ -29,11 +30,28 @@ from services.common.errors import (
     not_found,
 )
 
-__all__ = ["CHUNK_SIZE", "BlobStore", "Hold", "LocalCache", "digest_of", "key_of"]
+__all__ = ["CHUNK_SIZE", "BlobStore", "Hold", "LocalCache", "StoredObject", "digest_of", "key_of"]
 
 CHUNK_SIZE = 1024 * 1024
 _SCHEMES = ("file", "memory", "s3", "gs", "az")
 _RETRY_AFTER_S = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredObject:
+    """Something in an artifact store.
+
+    Attributes:
+        key: Its object key.
+        digest: Digest of the artifact; empty for what a broken upload left behind.
+        size: Bytes.
+        modified: When it was written, microseconds UTC on the store's clock.
+    """
+
+    key: str
+    digest: str
+    size: int
+    modified: int
 
 
 class BlobStore:
@@ -181,6 +199,32 @@ class BlobStore:
         if size is None:
             raise not_found(f"artifact {digest}")
         return size
+
+    async def list(self) -> list[StoredObject]:
+        """Return all that is stored, what broken uploads left behind included."""
+        # In a thread: obstore's asynchronous iterator ends the process when it is exhausted.
+        with _translated("list"):
+            return await asyncio.to_thread(
+                lambda: [
+                    StoredObject(
+                        key=entry["path"],
+                        digest=digest_of_key(entry["path"]) or "",
+                        size=entry["size"],
+                        modified=round(entry["last_modified"].timestamp() * 1e6),
+                    )
+                    for batch in obstore.list(self._store)
+                    for entry in batch
+                ]
+            )
+
+    async def delete(self, key: str) -> bool:
+        """Remove an object of `list`; False when it is gone already."""
+        with _translated(key):
+            try:
+                await obstore.delete_async(self._store, key)
+            except FileNotFoundError:
+                return False
+        return True
 
     async def _size(self, digest: str) -> int | None:
         key = key_of(digest)

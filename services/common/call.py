@@ -36,6 +36,8 @@ class CallInfo:
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
 
+SYSTEM_ACTOR = "system"
+
 _BACKGROUND = CallInfo(method="", request_id="", caller="background", deadline=None)
 _current: ContextVar[CallInfo] = ContextVar("spanloop_call", default=_BACKGROUND)
 
@@ -43,6 +45,14 @@ _current: ContextVar[CallInfo] = ContextVar("spanloop_call", default=_BACKGROUND
 def current_call() -> CallInfo:
     """Return the call under way; outside of one (background work), a call without deadline."""
     return _current.get()
+
+
+def current_actor() -> str:
+    """Return whom an audit names: the user, else the calling service, else ``system``."""
+    call = _current.get()
+    if call.user:
+        return call.user
+    return SYSTEM_ACTOR if call.caller in {"token", "background"} else call.caller
 
 
 def check_deadline() -> None:

@@ -57,6 +57,7 @@ class Reason(StrEnum):
     TAGS_INCONSISTENT = "TAGS_INCONSISTENT"
     NOTHING_PREDICTED = "NOTHING_PREDICTED"
     RESOURCES_INSUFFICIENT = "RESOURCES_INSUFFICIENT"
+    GATE_FAILED = "GATE_FAILED"
 
 
 class Code(StrEnum):
@@ -86,6 +87,21 @@ class FieldViolation:
     description: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class PreconditionViolation:
+    """One condition that does not hold.
+
+    Attributes:
+        type: Which rule, e.g. ``MIN_MICRO_F1``.
+        subject: What breaks it: a resource's name, or a label of it.
+        description: What was found and what is asked for.
+    """
+
+    type: str
+    subject: str
+    description: str
+
+
 class SpanloopError(Exception):
     """A refusal with everything that the caller is told.
 
@@ -95,6 +111,7 @@ class SpanloopError(Exception):
         message: One sentence for people: what is wrong and what to do.
         metadata: Machine-readable facts (resource names, limits), all strings.
         violations: The bad fields of the request, if any.
+        preconditions: The conditions that do not hold, if any.
         retry_after: Seconds after which a retry makes sense, if any.
     """
 
@@ -107,6 +124,7 @@ class SpanloopError(Exception):
         *,
         metadata: Mapping[str, str] | None = None,
         violations: Sequence[FieldViolation] = (),
+        preconditions: Sequence[PreconditionViolation] = (),
         retry_after: float | None = None,
     ) -> None:
         """Build the refusal."""
@@ -115,6 +133,7 @@ class SpanloopError(Exception):
         self.message = message
         self.metadata = dict(metadata or {})
         self.violations = tuple(violations)
+        self.preconditions = tuple(preconditions)
         self.retry_after = retry_after
 
 

@@ -12,7 +12,13 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc import aio
 
 from services.common import errors
-from services.common.errors import Code, FieldViolation, Reason, SpanloopError
+from services.common.errors import (
+    Code,
+    FieldViolation,
+    PreconditionViolation,
+    Reason,
+    SpanloopError,
+)
 from services.common.store import port as store
 
 DOMAIN = "spanloop.dev"
@@ -53,6 +59,7 @@ def status_of(error: SpanloopError, request_id: str = "") -> Status:
         retry.retry_delay.FromMicroseconds(max(0, round(error.retry_after * 1e6)))
         _add(status, retry)
     _add_violations(status, error)
+    _add_preconditions(status, error)
     trailers: list[tuple[str, str | bytes]] = [(DETAILS_KEY, status.SerializeToString())]
     if request_id:
         trailers.append((REQUEST_ID_KEY, request_id))
@@ -72,6 +79,23 @@ def _add_violations(status: status_pb2.Status, error: SpanloopError) -> None:
         kept.append(entry)
     if kept:
         _add(status, error_details_pb2.BadRequest(field_violations=kept))
+
+
+def _add_preconditions(status: status_pb2.Status, error: SpanloopError) -> None:
+    left = _MAX_DETAIL_BYTES - status.ByteSize()
+    kept = []
+    for violation in error.preconditions[:_MAX_VIOLATIONS]:
+        entry = error_details_pb2.PreconditionFailure.Violation(
+            type=_cut(violation.type, 100),
+            subject=_cut(violation.subject, 300),
+            description=_cut(violation.description, 500),
+        )
+        left -= entry.ByteSize() + 8
+        if left < 0:
+            break
+        kept.append(entry)
+    if kept:
+        _add(status, error_details_pb2.PreconditionFailure(violations=kept))
 
 
 def _add(status: status_pb2.Status, detail: Message) -> None:
@@ -128,6 +152,7 @@ class ReceivedError:
         reason: The documented reason; None when there is none that this release knows.
         metadata: Facts of the ErrorInfo.
         violations: The bad fields.
+        preconditions: The conditions that do not hold.
         retry_after: Seconds, when the peer said so.
     """
 
@@ -137,6 +162,7 @@ class ReceivedError:
     metadata: Mapping[str, str]
     violations: tuple[FieldViolation, ...]
     retry_after: float | None
+    preconditions: tuple[PreconditionViolation, ...] = ()
 
 
 def received_error(error: aio.AioRpcError) -> ReceivedError:
@@ -151,10 +177,11 @@ def received_error(error: aio.AioRpcError) -> ReceivedError:
     info = error_details_pb2.ErrorInfo()
     retry = error_details_pb2.RetryInfo()
     bad = error_details_pb2.BadRequest()
+    failure = error_details_pb2.PreconditionFailure()
     has_retry = False
     for detail in status.details:
         try:
-            if detail.Unpack(info) or detail.Unpack(bad):
+            if detail.Unpack(info) or detail.Unpack(bad) or detail.Unpack(failure):
                 continue
             has_retry = detail.Unpack(retry) or has_retry
         except DecodeError:
@@ -170,6 +197,12 @@ def received_error(error: aio.AioRpcError) -> ReceivedError:
             for entry in bad.field_violations
         ),
         retry_after=retry.retry_delay.ToMicroseconds() / 1e6 if has_retry else None,
+        preconditions=tuple(
+            PreconditionViolation(
+                type=entry.type, subject=entry.subject, description=entry.description
+            )
+            for entry in failure.violations
+        ),
     )
 
 

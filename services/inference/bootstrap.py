@@ -106,7 +106,7 @@ async def build(
         )
         stack.push_async_callback(batcher.close)
         batcher.start()
-        predictor = Predictor(manager, batcher, threads, PinResolver(registry), pinned)
+        predictor = Predictor(manager, batcher, threads, PinResolver(registry, clock), pinned)
         memory = DeploymentMemory(store)
         source = DeploymentSource(
             registry,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from google.rpc import code_pb2
 
@@ -244,23 +245,30 @@ def job_message(job: PreannotationJob) -> preannotation_job_pb2.PreannotationJob
 
 def deployment_of(message: deployment_pb2.Deployment) -> DeploymentRevision:
     """Return a deployment of the registry; a model of a type that is new to us is left out."""
+    deployed = AdapterSet.of(
+        (
+            _KINDS[model.model_type],
+            name,
+            AdapterRef(
+                digest=digest,
+                trunk_digest=model.trunk_digest,
+                model_version=model.model_version,
+            ),
+        )
+        for model in message.models
+        if model.model_type in _KINDS
+        for name, digest in model.adapters.items()
+    )
+    pinned = {
+        pin.label: AdapterRef(
+            digest=pin.adapter, trunk_digest=pin.trunk_digest, model_version=pin.model_version
+        )
+        for pin in message.pins
+    }
     return DeploymentRevision(
         project=message.name.split("/")[1],
         revision=message.revision,
-        adapters=AdapterSet.of(
-            (
-                _KINDS[model.model_type],
-                name,
-                AdapterRef(
-                    digest=digest,
-                    trunk_digest=model.trunk_digest,
-                    model_version=model.model_version,
-                ),
-            )
-            for model in message.models
-            if model.model_type in _KINDS
-            for name, digest in model.adapters.items()
-        ),
+        adapters=replace(deployed, labels={**deployed.labels, **pinned}),
     )
 
 
@@ -269,6 +277,7 @@ def model_version_of(message: model_version_pb2.ModelVersion) -> ModelVersion:
     return ModelVersion(
         name=message.name,
         state=_VERSION_STATES.get(message.state, VersionState.REGISTERED),
+        purged=message.HasField("purge_time"),
         adapters={
             label: AdapterRef(
                 digest=digest, trunk_digest=message.trunk_digest, model_version=message.name

@@ -128,22 +128,27 @@ class VersionState(StrEnum):
     RETIRED = "RETIRED"
     FAILED = "FAILED"
 
-    @property
-    def servable(self) -> bool:
-        """Whether a pin may name it."""
-        return self in (VersionState.READY, VersionState.RETIRED)
-
 
 @dataclass(frozen=True, kw_only=True)
 class ModelVersion:
     """What a pin needs to know of a model version.
 
-    `adapters` by label value; none when it is of another type, since only labels are pinned.
+    Attributes:
+        name: Its resource name, also where an alias was asked for.
+        state: Where it stands.
+        adapters: By label value; none when it is of another type, since only labels are pinned.
+        purged: Whether its artifacts are kept no more.
     """
 
     name: str
     state: VersionState
     adapters: Mapping[str, AdapterRef]
+    purged: bool = False
+
+    @property
+    def servable(self) -> bool:
+        """Whether a pin may name it."""
+        return self.state in (VersionState.READY, VersionState.RETIRED) and not self.purged
 
 
 class JobState(StrEnum):

@@ -5,26 +5,45 @@ from __future__ import annotations
 from services.common.auth import Access, AccessRules
 
 _SERVICE = "/spanloop.registry.v1.RegistryService"
+_GOVERNANCE = "/spanloop.registry.v1.GovernanceService"
 
-ACCESS: AccessRules = {
-    f"{_SERVICE}/{method}": Access.AUTHENTICATED
-    for method in (
-        "UploadArtifact",
-        "DownloadArtifact",
-        "RegisterTrunk",
-        "GetTrunk",
-        "ListTrunks",
-        "RegisterAdapter",
-        "GetAdapter",
-        "CreateModelVersion",
-        "VerifyModelVersion",
-        "RetireModelVersion",
-        "GetModelVersion",
-        "ListModelVersions",
-        "Deploy",
-        "Rollback",
-        "GetDeployment",
-        "ListDeploymentRevisions",
-        "WatchDeployment",
-    )
-}
+_REGISTRY_METHODS = (
+    "UploadArtifact",
+    "DownloadArtifact",
+    "RegisterTrunk",
+    "GetTrunk",
+    "ListTrunks",
+    "RegisterAdapter",
+    "GetAdapter",
+    "CreateModelVersion",
+    "VerifyModelVersion",
+    "RetireModelVersion",
+    "GetModelVersion",
+    "ListModelVersions",
+    "Deploy",
+    "Rollback",
+    "PinLabel",
+    "UnpinLabel",
+    "GetDeployment",
+    "ListDeploymentRevisions",
+    "WatchDeployment",
+    "SetModelAlias",
+    "DeleteModelAlias",
+    "ListModelAliases",
+)
+_GOVERNANCE_METHODS = (
+    "GetRegistryPolicy",
+    "UpdateRegistryPolicy",
+    "RunRetention",
+    "GetModelCard",
+    "GetLineage",
+    "ListAuditEvents",
+)
+
+ACCESS: AccessRules = dict.fromkeys(
+    [
+        *(f"{_SERVICE}/{method}" for method in _REGISTRY_METHODS),
+        *(f"{_GOVERNANCE}/{method}" for method in _GOVERNANCE_METHODS),
+    ],
+    Access.AUTHENTICATED,
+)

@@ -4,24 +4,39 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from services.common.blobs import BlobStore
 from services.common.clock import Clock, SystemClock
 from services.common.server import BackgroundTask, GrpcService, Wiring
 from services.common.store.late import opened
 from services.registry.access import ACCESS
+from services.registry.artifact_repository import ArtifactDocuments
+from services.registry.audit_repository import AuditLog
 from services.registry.config import RegistrySettings
 from services.registry.deployment_log import LOG_COLLECTION, DeploymentLog
 from services.registry.feed import DeploymentFeed
+from services.registry.file_uses import USES_COLLECTION, FileUses
+from services.registry.governance_servicer import GovernanceServicer
+from services.registry.grace import Grace
+from services.registry.handlers.aliases import Aliases
 from services.registry.handlers.artifacts import Artifacts
+from services.registry.handlers.cards import Cards
 from services.registry.handlers.deployments import Deployments
+from services.registry.handlers.lineage import LineageReader
 from services.registry.handlers.models import Models
+from services.registry.handlers.policies import Policies
+from services.registry.handlers.retention import Retention
 from services.registry.handlers.versions import Versions
-from services.registry.repository import COLLECTIONS, ArtifactDocuments, VersionDocuments
+from services.registry.repository import COLLECTIONS, VersionDocuments
 from services.registry.servicer import RegistryServicer
-from spanloop.registry.v1 import registry_service_pb2, registry_service_pb2_grpc
+from services.registry.sweeper import Sweeper
+from spanloop.registry.v1 import governance_service_pb2, registry_service_pb2
+from spanloop.registry.v1 import governance_service_pb2_grpc as governance_grpc
+from spanloop.registry.v1 import registry_service_pb2_grpc as registry_grpc
 
 _SERVICE = registry_service_pb2.DESCRIPTOR.services_by_name["RegistryService"].full_name
+_GOVERNANCE = governance_service_pb2.DESCRIPTOR.services_by_name["GovernanceService"].full_name
 
 
 @asynccontextmanager
@@ -29,29 +44,51 @@ async def build(settings: RegistrySettings, *, clock: Clock | None = None) -> As
     """Open the stores, yield what is to be served, close the stores."""
     clock = clock or SystemClock()
     blobs = BlobStore.from_url(settings.artifacts)
-    async with opened(settings.database, [*COLLECTIONS, LOG_COLLECTION]) as store:
+    async with opened(settings.database, [*COLLECTIONS, USES_COLLECTION, LOG_COLLECTION]) as store:
+        grace = Grace(seconds=settings.artifact_grace_seconds, clock=clock)
         log = DeploymentLog(store)
-        documents = ArtifactDocuments(store)
+        documents, uses = ArtifactDocuments(store), FileUses(store)
+        version_documents = VersionDocuments(store)
         feed = DeploymentFeed(log, poll_seconds=settings.deployment_poll_seconds)
-        versions = Versions(VersionDocuments(store), documents, log, clock)
+        versions = Versions(version_documents, documents, log, grace)
+        aliases = Aliases(log, versions, clock)
         servicer = RegistryServicer(
-            artifacts=Artifacts(blobs, max_bytes=settings.max_artifact_bytes),
-            models=Models(documents, blobs, clock),
+            artifacts=Artifacts(blobs, uses, grace, max_bytes=settings.max_artifact_bytes),
+            models=Models(documents, blobs, uses, grace),
             versions=versions,
-            deployments=Deployments(log, versions, feed, clock),
+            aliases=aliases,
+            deployments=Deployments(log, aliases, feed, clock),
             feed=feed,
             heartbeat_seconds=settings.watch_heartbeat_seconds,
         )
+        governance = GovernanceServicer(
+            policies=Policies(log, clock),
+            retention=Retention(
+                versions=version_documents,
+                artifacts=documents,
+                blobs=blobs,
+                sweeper=Sweeper(documents, uses, blobs, log, grace),
+                log=log,
+                aliases=aliases,
+                grace=grace,
+            ),
+            cards=Cards(documents, log, aliases),
+            lineage=LineageReader(version_documents, documents, log, aliases),
+            audit=AuditLog(store),
+        )
+
         yield Wiring(
             services=[
                 GrpcService(
                     full_name=_SERVICE,
-                    register=lambda server: (
-                        registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(
-                            servicer, server
-                        )
+                    register=partial(registry_grpc.add_RegistryServiceServicer_to_server, servicer),
+                ),
+                GrpcService(
+                    full_name=_GOVERNANCE,
+                    register=partial(
+                        governance_grpc.add_GovernanceServiceServicer_to_server, governance
                     ),
-                )
+                ),
             ],
             access=ACCESS,
             background=[BackgroundTask(name="deployment-feed", run=feed.run)],

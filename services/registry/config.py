@@ -26,6 +26,14 @@ class RegistrySettings(ServiceSettings):
         gt=0,
         description="Largest file that may be uploaded, in bytes.",
     )
+    artifact_grace_seconds: int = Field(
+        default=7 * 24 * 3600,
+        ge=600,
+        description=(
+            "RunRetention keeps what was uploaded, registered or used less than so many seconds "
+            "ago. Longer than any upload with the registration that follows it."
+        ),
+    )
     deployment_poll_seconds: float = Field(
         default=0.5,
         gt=0,

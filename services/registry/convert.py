@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Sequence
 
 from services.common.errors import Reason, invalid_field
 from services.common.modeling.heads import ASSERTION
-from services.common.names import WILDCARD, parse_name
+from services.common.names import parse_name
 from services.common.times import to_timestamp
 from services.common.validate import check_count, check_id, check_line, check_range, check_text
+from services.common.version_names import VERSION_NAME, parse_version_name
 from services.registry.domain import (
-    Action,
     Adapter,
-    Deployment,
+    Baseline,
     Lineage,
     ModelType,
     ModelVersion,
@@ -26,11 +26,15 @@ from services.registry.domain import (
     hex_of,
     version_name,
 )
-from services.registry.evaluation_convert import evaluation_message, evaluation_of
+from services.registry.evaluation_convert import (
+    evaluation_message,
+    evaluation_of,
+    split_message,
+    split_of,
+)
 from spanloop.common.v1 import evaluation_pb2
 from spanloop.registry.v1 import (
     adapter_pb2,
-    deployment_pb2,
     model_version_pb2,
     registry_service_pb2,
     trunk_pb2,
@@ -38,17 +42,15 @@ from spanloop.registry.v1 import (
 
 MAX_CHUNK_BYTES = 1024 * 1024
 MAX_LABELS = 1000
+MAX_BASES = 10
 MAX_PARAMETERS = 20_000
-
-_VERSION = "projects/{project}/modelVersions/{version}"
-_DEPLOYMENT = "projects/{project}/deployment"
 
 _MODEL_TYPES = {
     evaluation_pb2.MODEL_TYPE_NER: ModelType.NER,
     evaluation_pb2.MODEL_TYPE_CLASSIFICATION: ModelType.CLASSIFICATION,
     evaluation_pb2.MODEL_TYPE_ASSERTION: ModelType.ASSERTION,
 }
-_MODEL_TYPE_VALUES = {value: key for key, value in _MODEL_TYPES.items()}
+MODEL_TYPE_VALUES = {value: key for key, value in _MODEL_TYPES.items()}
 _STATES = {
     model_version_pb2.MODEL_VERSION_STATE_REGISTERED: VersionState.REGISTERED,
     model_version_pb2.MODEL_VERSION_STATE_READY: VersionState.READY,
@@ -56,10 +58,6 @@ _STATES = {
     model_version_pb2.MODEL_VERSION_STATE_FAILED: VersionState.FAILED,
 }
 _STATE_VALUES = {value: key for key, value in _STATES.items()}
-_ACTION_VALUES = {
-    Action.DEPLOY: deployment_pb2.DEPLOYMENT_ACTION_DEPLOY,
-    Action.ROLLBACK: deployment_pb2.DEPLOYMENT_ACTION_ROLLBACK,
-}
 
 
 async def upload_of(
@@ -99,19 +97,14 @@ def project_of(parent: str) -> str:
 
 def version_of_name(name: str, field: str) -> tuple[str, str]:
     """Return project and version id of a model version's name."""
-    parts = parse_name(_VERSION, name, field)
+    parts = parse_name(VERSION_NAME, name, field)
     return check_id(parts["project"], field), parts["version"]
 
 
-def project_of_deployment(name: str) -> str:
-    """Return the project of a deployment's name."""
-    return check_id(parse_name(_DEPLOYMENT, name)["project"], "name")
-
-
-def watched_project(name: str) -> str | None:
-    """Return the project of a deployment's name; None when it is ``-``, all projects."""
-    project = parse_name(_DEPLOYMENT, name, wildcard=("project",))["project"]
-    return None if project == WILDCARD else check_id(project, "name")
+def version_or_alias(name: str, field: str) -> tuple[str, str]:
+    """Return project and what stands behind it in the name of a version or an alias."""
+    project, version = parse_version_name(name, field)
+    return check_id(project, field), version
 
 
 def trunk_digest_of(name: str) -> str:
@@ -141,7 +134,8 @@ def draft_of(request: registry_service_pb2.CreateModelVersionRequest) -> Version
         control=_control_of(message, model_type),
         adapters=dict(message.adapters),
         evaluation=evaluation_of(message.evaluation, "model_version.evaluation"),
-        lineage=_lineage_of(message.lineage),
+        lineage=_lineage_of(message.lineage, project),
+        baseline=_baseline_of(message.baseline, project) if message.HasField("baseline") else None,
     )
 
 
@@ -226,20 +220,20 @@ def adapter_message(adapter: Adapter) -> adapter_pb2.Adapter:
 
 def version_message(version: ModelVersion) -> model_version_pb2.ModelVersion:
     """Return the message of a model version."""
-    lineage, parity = version.lineage, version.parity
+    parity = version.parity
     return model_version_pb2.ModelVersion(
         name=version.name,
         number=version.number,
-        model_type=_MODEL_TYPE_VALUES[version.model_type],
+        model_type=MODEL_TYPE_VALUES[version.model_type],
         adapters=version.adapters,
         trunk_digest=version.trunk_digest,
         evaluation=evaluation_message(version.evaluation),
-        lineage=model_version_pb2.Lineage(
-            snapshot=lineage.snapshot,
-            snapshot_content_hash=lineage.snapshot_content_hash,
-            training_job=lineage.training_job,
-            code_version=lineage.code_version,
-            parameters=lineage.parameters,
+        lineage=lineage_message(version.lineage),
+        baseline=None
+        if version.baseline is None
+        else model_version_pb2.Baseline(
+            model_version=version.baseline.model_version,
+            evaluation=split_message(version.baseline.evaluation),
         ),
         control=version.control,
         state=_STATE_VALUES[version.state],
@@ -257,44 +251,41 @@ def version_message(version: ModelVersion) -> model_version_pb2.ModelVersion:
         replaced_by=version_name(version.project, version.replaced_by)
         if version.replaced_by
         else "",
+        purge_time=None if version.purge_time is None else to_timestamp(version.purge_time),
     )
 
 
-def deployment_message(deployment: Deployment) -> deployment_pb2.Deployment:
-    """Return the message of a deployment's revision."""
-    return deployment_pb2.Deployment(
-        name=deployment.name,
-        revision=deployment.revision,
-        models=[
-            deployment_pb2.DeployedModel(
-                model_version=version_name(deployment.project, model.version),
-                trunk_digest=model.trunk_digest,
-                adapters=model.adapters,
-                model_type=_MODEL_TYPE_VALUES[model.model_type],
-                control=model.control,
-            )
-            for model in deployment.models
-        ],
-        action=_ACTION_VALUES[deployment.action],
-        restored_revision=deployment.restored_revision,
-        etag=deployment.etag,
-        create_time=to_timestamp(deployment.create_time),
+def lineage_message(lineage: Lineage) -> model_version_pb2.Lineage:
+    """Return the message of where a version comes from."""
+    return model_version_pb2.Lineage(
+        snapshot=lineage.snapshot,
+        snapshot_content_hash=lineage.snapshot_content_hash,
+        training_job=lineage.training_job,
+        code_version=lineage.code_version,
+        parameters=lineage.parameters,
+        base_model_versions=lineage.base_model_versions,
     )
 
 
-def watch_message(
-    deployment: Deployment | None,
-) -> registry_service_pb2.WatchDeploymentResponse:
-    """Return a message of the watch stream; None is a heartbeat."""
-    if deployment is None:
-        return registry_service_pb2.WatchDeploymentResponse(
-            heartbeat=registry_service_pb2.WatchDeploymentResponse.Heartbeat()
-        )
-    return registry_service_pb2.WatchDeploymentResponse(deployment=deployment_message(deployment))
+def _baseline_of(message: model_version_pb2.Baseline, project: str) -> Baseline:
+    field = "model_version.baseline"
+    _own_version(message.model_version, project, f"{field}.model_version")
+    return Baseline(
+        model_version=message.model_version,
+        evaluation=split_of(message.evaluation, f"{field}.evaluation"),
+    )
 
 
-def _lineage_of(message: model_version_pb2.Lineage) -> Lineage:
+def _own_version(name: str, project: str, field: str) -> None:
+    if version_of_name(name, field)[0] != project:
+        raise invalid_field(field, "must be a model version of the same project.")
+
+
+def _lineage_of(message: model_version_pb2.Lineage, project: str) -> Lineage:
     field = "model_version.lineage"
+    check_count(message.base_model_versions, f"{field}.base_model_versions", 0, MAX_BASES)
+    for place, name in enumerate(message.base_model_versions):
+        _own_version(name, project, f"{field}.base_model_versions[{place}]")
     return Lineage(
         snapshot=check_line(message.snapshot, f"{field}.snapshot"),
         snapshot_content_hash=check_line(
@@ -303,4 +294,5 @@ def _lineage_of(message: model_version_pb2.Lineage) -> Lineage:
         training_job=check_line(message.training_job, f"{field}.training_job"),
         code_version=check_line(message.code_version, f"{field}.code_version"),
         parameters=check_text(message.parameters, f"{field}.parameters", 0, MAX_PARAMETERS),
+        base_model_versions=tuple(dict.fromkeys(message.base_model_versions)),
     )

@@ -6,6 +6,8 @@ nothing, no revision is ever overwritten, and a watcher reads what is new from o
 
 Retirements of model versions are entries too, made before the version's own state changes: a
 version can therefore not be deployed and retired at once, though both are documents of their own.
+So are changes of aliases, each with all aliases of its project: none can be set on a version that
+is retired meanwhile.
 """
 
 from __future__ import annotations
@@ -27,14 +29,19 @@ from services.common.store.port import (
     Index,
     Lt,
     Order,
+    Stored,
 )
 from services.common.store.requests import REQUEST_INDEX, find_request, request_fields
-from services.registry import documents
-from services.registry.domain import Deployment
+from services.registry import pointer_documents as documents
+from services.registry.pointers import AliasTable, Deployment, ModelAlias
+from services.registry.policy import Policy
 
 _LOG = "deployment_log"
 _MOVE = "move"
 _RETIREMENT = "retirement"
+_ALIASES = "aliases"
+_POLICY = "policy"
+_RUN = "retention_run"
 _BATCH = 500
 
 LOG_COLLECTION = Collection(
@@ -45,6 +52,10 @@ LOG_COLLECTION = Collection(
         Index(fields=("project", "revision"), unique=True),
         Index(fields=("kind", "project", "revision")),
         Index(fields=("kind", "project", "version")),
+        Index(fields=("kind", "project", "position")),
+        Index(fields=("kind", "position")),
+        Index(fields=("create_time",)),
+        Index(fields=("project", "create_time")),
         REQUEST_INDEX,
     ),
 )
@@ -81,10 +92,31 @@ class DeploymentLog:
         body = documents.deployment_document(deployment) | request_fields(request)
         return await self._append(end, {"kind": _MOVE, **body})
 
-    async def append_retirement(self, end: int, project: str, version: str, now: int) -> bool:
-        """Retire a version behind `end`; False when the log has moved on."""
-        body = {"kind": _RETIREMENT, "project": project, "version": version, "create_time": now}
-        return await self._append(end, body)
+    async def append_retirement(
+        self, end: int, project: str, version: str, now: int, actor: str, *, purge: bool = False
+    ) -> bool:
+        """Retire a version behind `end`, or purge it; False when the log has moved on."""
+        return await self._append(
+            end,
+            {
+                "kind": _RETIREMENT,
+                "project": project,
+                "version": version,
+                "purge": purge,
+                "create_time": now,
+                "actor": actor,
+            },
+        )
+
+    async def append_aliases(self, end: int, table: AliasTable, changed: ModelAlias) -> bool:
+        """Add the aliases of a project behind `end`; False when the log has moved on."""
+        body = documents.aliases_document(table, changed)
+        return await self._append(end, {"kind": _ALIASES, **body})
+
+    async def aliases(self, project: str) -> AliasTable:
+        """Return all aliases that users set in a project."""
+        found = await self._newest(_ALIASES, project)
+        return documents.aliases_of(found) if found else AliasTable(project=project)
 
     async def by_request(self, request: RequestKey) -> Deployment | None:
         """Return the revision that this request made before.
@@ -106,10 +138,14 @@ class DeploymentLog:
         found = await self._store.find(_LOG, where=where, limit=1)
         return documents.deployment_of(found[0]) if found else None
 
-    async def revisions_before(self, project: str, revision: int) -> list[Deployment]:
+    async def revisions_before(
+        self, project: str, revision: int, limit: int = _BATCH
+    ) -> list[Deployment]:
         """Return some revisions right before one, newest first; none when there are no more."""
+        if not limit:
+            return []
         where = [*_moves(project), Lt("revision", revision)]
-        found = await self._store.find(_LOG, where=where, order=_NEWEST, limit=_BATCH)
+        found = await self._store.find(_LOG, where=where, order=_NEWEST, limit=limit)
         return [documents.deployment_of(stored) for stored in found]
 
     async def page(self, project: str, page: Page, scope: str) -> tuple[list[Deployment], str]:
@@ -126,6 +162,50 @@ class DeploymentLog:
         )
         return frozenset(stored.body["version"] for stored in found)
 
+    async def purged(self, project: str, versions: Iterable[str]) -> dict[str, int]:
+        """Return those of the versions whose purge is in the log, with the time of it."""
+        found = await self._store.find(
+            _LOG,
+            where=[
+                Eq("kind", _RETIREMENT),
+                Eq("project", project),
+                Eq("purge", True),
+                In("version", list(versions)),
+            ],
+            limit=1000,
+        )
+        return {stored.body["version"]: stored.body["create_time"] for stored in found}
+
+    async def append_policy(self, end: int, policy: Policy) -> bool:
+        """Add the policy of a project behind `end`; False when the log has moved on."""
+        return await self._append(end, {"kind": _POLICY, **documents.policy_document(policy)})
+
+    async def policy(self, project: str) -> Policy:
+        """Return the policy of a project."""
+        found = await self._newest(_POLICY, project)
+        return documents.policy_of(found) if found else Policy(project=project)
+
+    async def policies(self) -> list[Policy]:
+        """Return the policies of all projects that ever had one."""
+        newest: dict[str, Policy] = {}
+        position = 0
+        while True:
+            found = await self._store.find(
+                _LOG,
+                where=[Eq("kind", _POLICY), Gt("position", position)],
+                order=[Order(field="position")],
+                limit=_BATCH,
+            )
+            newest |= {one.project: one for one in map(documents.policy_of, found)}
+            if len(found) < _BATCH:
+                return [policy for _, policy in sorted(newest.items())]
+            position = found[-1].body["position"]
+
+    async def append_run(self, end: int, counts: dict[str, int], now: int, actor: str) -> bool:
+        """Note behind `end` what a retention run is about to delete."""
+        body = {"kind": _RUN, "counts": counts, "create_time": now, "actor": actor}
+        return await self._append(end, body)
+
     async def behind(self, position: int) -> LogPart:
         """Return what was added behind a position, oldest first; a part of it when it is much."""
         found = await self._store.find(
@@ -135,6 +215,15 @@ class DeploymentLog:
             moves=[documents.deployment_of(s) for s in found if s.body["kind"] == _MOVE],
             position=found[-1].body["position"] if found else position,
         )
+
+    async def _newest(self, kind: str, project: str) -> Stored | None:
+        found = await self._store.find(
+            _LOG,
+            where=[Eq("kind", kind), Eq("project", project)],
+            order=[Order(field="position", descending=True)],
+            limit=1,
+        )
+        return found[0] if found else None
 
     async def _append(self, end: int, body: Document) -> bool:
         position = end + 1

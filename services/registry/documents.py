@@ -12,10 +12,8 @@ from typing import Any
 
 from services.common.store.port import Document, Stored
 from services.registry.domain import (
-    Action,
     Adapter,
-    DeployedModel,
-    Deployment,
+    Baseline,
     Lineage,
     ModelType,
     ModelVersion,
@@ -38,8 +36,9 @@ def trunk_document(trunk: Trunk) -> Document:
         "precision": trunk.precision,
         "hidden_size": trunk.hidden_size,
         "taps": trunk.taps,
-        "files": _pairs(trunk.files),
+        "files": pairs(trunk.files),
         "create_time": trunk.create_time,
+        "actor": trunk.actor,
     }
 
 
@@ -53,8 +52,10 @@ def trunk_of(stored: Stored) -> Trunk:
         precision=body["precision"],
         hidden_size=body["hidden_size"],
         taps=body["taps"],
-        files=_map(body["files"]),
+        files=mapping(body["files"]),
         create_time=body["create_time"],
+        # What an earlier release registered has no actor.
+        actor=body.get("actor", ""),
     )
 
 
@@ -66,8 +67,9 @@ def adapter_document(adapter: Adapter) -> Document:
         "label": adapter.label,
         "model_type": adapter.model_type,
         "trunk_digest": adapter.trunk_digest,
-        "files": _pairs(adapter.files),
+        "files": pairs(adapter.files),
         "create_time": adapter.create_time,
+        "actor": adapter.actor,
     }
 
 
@@ -80,8 +82,10 @@ def adapter_of(stored: Stored) -> Adapter:
         label=body["label"],
         model_type=ModelType(body["model_type"]),
         trunk_digest=body["trunk_digest"],
-        files=_map(body["files"]),
+        files=mapping(body["files"]),
         create_time=body["create_time"],
+        # What an earlier release registered has no actor.
+        actor=body.get("actor", ""),
     )
 
 
@@ -92,6 +96,7 @@ def version_document(
     replacement: int,
     trunk_digest: str,
     create_time: int,
+    actor: str,
 ) -> Document:
     """Return the body of a new, REGISTERED model version."""
     return {
@@ -103,7 +108,7 @@ def version_document(
         "replaced_by": "",
         # Whether those whose place it takes must be told yet, once it is READY.
         "replacing": replacement > 0,
-        "adapters": _pairs(draft.adapters),
+        "adapters": pairs(draft.adapters),
         "trunk_digest": trunk_digest,
         "evaluation": [_evaluation_document(entry) for entry in draft.evaluation],
         "lineage": {
@@ -112,11 +117,14 @@ def version_document(
             "training_job": draft.lineage.training_job,
             "code_version": draft.lineage.code_version,
             "parameters": draft.lineage.parameters,
+            "base_model_versions": list(draft.lineage.base_model_versions),
         },
+        "baseline": None if draft.baseline is None else _baseline_document(draft.baseline),
         "state": VersionState.REGISTERED,
         "failure_message": "",
         "parity": None,
         "create_time": create_time,
+        "actor": actor,
     }
 
 
@@ -131,15 +139,18 @@ def version_of(stored: Stored) -> ModelVersion:
         control=body.get("control", ""),
         replacement=body.get("replacement", 0),
         replaced_by=body.get("replaced_by", ""),
-        adapters=_map(body["adapters"]),
+        adapters=mapping(body["adapters"]),
         trunk_digest=body["trunk_digest"],
         evaluation=tuple(_evaluation_of(entry) for entry in body["evaluation"]),
-        lineage=Lineage(**body["lineage"]),
+        lineage=_lineage_of(body["lineage"]),
+        baseline=_baseline_of(found) if (found := body.get("baseline")) else None,
         state=VersionState(body["state"]),
         failure_message=body["failure_message"],
         parity=None if body["parity"] is None else _parity_of(body["parity"]),
         etag=str(stored.revision),
         create_time=body["create_time"],
+        actor=body.get("actor", ""),
+        purge_time=body.get("purge_time"),
     )
 
 
@@ -153,54 +164,28 @@ def parity_document(report: ParityReport) -> Document:
     }
 
 
-def deployment_document(deployment: Deployment) -> Document:
-    """Return the body of a revision, without its place in the log."""
-    return {
-        "project": deployment.project,
-        "revision": deployment.revision,
-        "models": [
-            {
-                "model_type": model.model_type,
-                "control": model.control,
-                "version": model.version,
-                "trunk_digest": model.trunk_digest,
-                "adapters": _pairs(model.adapters),
-            }
-            for model in deployment.models
-        ],
-        "action": deployment.action,
-        "restored_revision": deployment.restored_revision,
-        "create_time": deployment.create_time,
-    }
-
-
-def deployment_of(stored: Stored) -> Deployment:
-    """Return the revision of a document."""
-    body = stored.body
-    return Deployment(
-        project=body["project"],
-        revision=body["revision"],
-        models=tuple(
-            DeployedModel(
-                model_type=ModelType(model["model_type"]),
-                control=model.get("control", ""),
-                version=model["version"],
-                trunk_digest=model["trunk_digest"],
-                adapters=_map(model["adapters"]),
-            )
-            for model in body["models"]
-        ),
-        action=Action(body["action"]),
-        restored_revision=body["restored_revision"],
-        create_time=body["create_time"],
-    )
-
-
 def _parity_of(body: Document) -> ParityReport:
     return ParityReport(
         max_abs_diff=float(body["max_abs_diff"]),
         texts=body["texts"],
         span_mismatches=body["span_mismatches"],
+    )
+
+
+def _lineage_of(body: Document) -> Lineage:
+    return Lineage(**{**body, "base_model_versions": tuple(body.get("base_model_versions", ()))})
+
+
+def _baseline_document(baseline: Baseline) -> Document:
+    return {
+        "model_version": baseline.model_version,
+        "evaluation": _evaluation_document(baseline.evaluation),
+    }
+
+
+def _baseline_of(body: Document) -> Baseline:
+    return Baseline(
+        model_version=body["model_version"], evaluation=_evaluation_of(body["evaluation"])
     )
 
 
@@ -235,9 +220,11 @@ def _metrics_document(metrics: SpanMetrics) -> Document:
     }
 
 
-def _pairs(values: Mapping[str, str]) -> list[Any]:
+def pairs(values: Mapping[str, str]) -> list[Any]:
+    """Return a map as sorted pairs."""
     return [[key, values[key]] for key in sorted(values)]
 
 
-def _map(pairs: list[Any]) -> dict[str, str]:
-    return dict(pairs)
+def mapping(found: list[Any]) -> dict[str, str]:
+    """Return the map that pairs were made of."""
+    return dict(found)

@@ -1,4 +1,4 @@
-"""What the registry keeps: trunks, adapters, model versions, deployments. Pure values."""
+"""What the registry keeps of models: trunks, adapters, versions. Pure values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from services.common.errors import InvalidArgumentError, invalid_field
-from services.registry.naming import version_id
+from services.registry.naming import line_id, version_id
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 
@@ -38,13 +38,6 @@ class Split(StrEnum):
     TEST = "test"
 
 
-class Action(StrEnum):
-    """What moved a deployment."""
-
-    DEPLOY = "deploy"
-    ROLLBACK = "rollback"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Trunk:
     """A registered trunk.
@@ -54,6 +47,7 @@ class Trunk:
         manifest: The manifest's canonical JSON, as it was registered.
         files: Digest of each file by its name; all were uploaded.
         create_time: When it was registered, microseconds UTC.
+        actor: Who registered it; empty where an earlier release did.
         source, precision, hidden_size, taps: From the manifest.
     """
 
@@ -65,6 +59,7 @@ class Trunk:
     taps: int
     files: Mapping[str, str]
     create_time: int
+    actor: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +73,7 @@ class Adapter:
     trunk_digest: str
     files: Mapping[str, str]
     create_time: int
+    actor: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +106,7 @@ class Lineage:
     Attributes:
         snapshot, snapshot_content_hash, training_job, code_version: Names and hashes.
         parameters: What it was trained with, canonical JSON.
+        base_model_versions: Names of the versions that it was made from.
     """
 
     snapshot: str = ""
@@ -117,6 +114,7 @@ class Lineage:
     training_job: str = ""
     code_version: str = ""
     parameters: str = ""
+    base_model_versions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +133,14 @@ class ParityReport:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """What another version, by its name, reached on the same examples."""
+
+    model_version: str
+    evaluation: SplitEvaluation
+
+
+@dataclass(frozen=True, kw_only=True)
 class VersionDraft:
     """A model version as its maker describes it, before it has a number.
 
@@ -142,6 +148,7 @@ class VersionDraft:
         control: For a classification the name of its `Choices` control, else empty.
         adapters: Digest of the adapter by label value, control, or ``assertion``.
         evaluation: At most one entry per split.
+        baseline: What the version served at the time reached, if it was measured.
     """
 
     project: str
@@ -150,6 +157,7 @@ class VersionDraft:
     adapters: Mapping[str, str]
     evaluation: tuple[SplitEvaluation, ...] = ()
     lineage: Lineage = Lineage()
+    baseline: Baseline | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +170,8 @@ class ModelVersion(VersionDraft):
         replaced_by: Id of the version that took its place, or empty.
         etag: Changes with every change of the state.
         create_time: Microseconds UTC; grows with `number`.
+        actor: Who registered it; empty where an earlier release did.
+        purge_time: When its artifacts were given up; None: they are kept.
     """
 
     number: int
@@ -173,6 +183,8 @@ class ModelVersion(VersionDraft):
     create_time: int
     failure_message: str = ""
     parity: ParityReport | None = None
+    actor: str = ""
+    purge_time: int | None = None
 
     @property
     def id(self) -> str:
@@ -182,6 +194,11 @@ class ModelVersion(VersionDraft):
     def id_of(self, number: int, replacement: int) -> str:
         """Return the id of another version of the same project, type and control."""
         return version_id(self.model_type, self.control, self.project, number, replacement)
+
+    @property
+    def line(self) -> str:
+        """What it is numbered in."""
+        return line_id(self.model_type, self.control)
 
     @property
     def name(self) -> str:
@@ -203,53 +220,9 @@ class VersionFilter:
     replaced: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeployedModel:
-    """One model type of a deployment; for a classification one control."""
-
-    model_type: ModelType
-    control: str = ""
-    version: str
-    trunk_digest: str
-    adapters: Mapping[str, str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Deployment:
-    """One revision of what a project serves.
-
-    Attributes:
-        revision: Counts the project's moves from 1.
-        models: One per model type and control, in the order of their names.
-        restored_revision: For a rollback the revision that it serves again, else 0.
-    """
-
-    project: str
-    revision: int
-    models: tuple[DeployedModel, ...]
-    action: Action
-    create_time: int
-    restored_revision: int = 0
-
-    @property
-    def name(self) -> str:
-        """The resource name."""
-        return deployment_name(self.project)
-
-    @property
-    def etag(self) -> str:
-        """Names this revision."""
-        return str(self.revision)
-
-
 def version_name(project: str, version: str) -> str:
     """Return the resource name of a model version."""
     return f"projects/{project}/modelVersions/{version}"
-
-
-def deployment_name(project: str) -> str:
-    """Return the resource name of a project's deployment."""
-    return f"projects/{project}/deployment"
 
 
 def digest_from_id(id: str, field: str, collection: str) -> str:

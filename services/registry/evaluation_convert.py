@@ -27,7 +27,7 @@ def evaluation_of(
         InvalidArgumentError: A split is unknown or measured twice, or a number is out of range.
     """
     entries = [
-        _split_of(entry, f"{field}.splits[{place}]") for place, entry in enumerate(report.splits)
+        split_of(entry, f"{field}.splits[{place}]") for place, entry in enumerate(report.splits)
     ]
     if len({entry.split for entry in entries}) != len(entries):
         raise invalid_field(f"{field}.splits", "holds a split twice.")
@@ -40,21 +40,22 @@ def evaluation_message(
     """Return the message of a report, or None when nothing was measured."""
     if not entries:
         return None
-    return evaluation_pb2.EvaluationReport(
-        splits=[
-            evaluation_pb2.SplitEvaluation(
-                split=_SPLIT_VALUES[entry.split],
-                labels={label: _metrics_message(found) for label, found in entry.labels.items()},
-                micro=_metrics_message(entry.micro),
-                macro=_metrics_message(entry.macro),
-                texts=entry.texts,
-            )
-            for entry in entries
-        ]
+    return evaluation_pb2.EvaluationReport(splits=[split_message(entry) for entry in entries])
+
+
+def split_message(entry: SplitEvaluation) -> evaluation_pb2.SplitEvaluation:
+    """Return the message of what was measured on one split."""
+    return evaluation_pb2.SplitEvaluation(
+        split=_SPLIT_VALUES[entry.split],
+        labels={label: _metrics_message(found) for label, found in entry.labels.items()},
+        micro=_metrics_message(entry.micro),
+        macro=_metrics_message(entry.macro),
+        texts=entry.texts,
     )
 
 
-def _split_of(message: evaluation_pb2.SplitEvaluation, field: str) -> SplitEvaluation:
+def split_of(message: evaluation_pb2.SplitEvaluation, field: str) -> SplitEvaluation:
+    """Return what was measured on one split, or raise FIELD_INVALID."""
     split = _SPLITS.get(message.split)
     if split is None:
         raise invalid_field(f"{field}.split", "is required and must be a known split.")

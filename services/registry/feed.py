@@ -10,7 +10,7 @@ from services.common.logs import get_logger
 from services.common.store.port import StoreUnavailableError
 from services.common.watch import Signal
 from services.registry.deployment_log import DeploymentLog
-from services.registry.domain import Deployment
+from services.registry.pointers import Deployment
 
 _log = get_logger(__name__)
 

@@ -8,6 +8,7 @@ import re
 _SAFE = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _MAX_CONTROL = 60
 _HASH_DIGITS = 12
+_LINE = rf"(?:ner|assertion|classification_{_SAFE.pattern})"
 _HASHED = re.compile(rf".*-[0-9a-f]{{{_HASH_DIGITS}}}", re.DOTALL)
 
 
@@ -19,9 +20,13 @@ def version_id(
     ``<type>_<project>_v<n>``, for a classification ``classification_<control>_<project>_v<n>``, of
     a replacement with ``_r<k>`` behind it. Different arguments give different ids.
     """
-    middle = f"_{control_id(control)}" if control else ""
     suffix = f"_r{replacement}" if replacement else ""
-    return f"{model_type}{middle}_{project}_v{number}{suffix}"
+    return f"{line_id(model_type, control)}_{project}_v{number}{suffix}"
+
+
+def line_id(model_type: str, control: str) -> str:
+    """Return what versions are numbered in: how the ids of one type and control begin."""
+    return f"{model_type}_{control_id(control)}" if control else model_type
 
 
 def control_id(control: str) -> str:
@@ -38,9 +43,13 @@ def control_id(control: str) -> str:
     return f"{kept or 'choices'}-{digest}"
 
 
+def is_line_id(line: str) -> bool:
+    """Return whether versions could be numbered in this line."""
+    return re.fullmatch(_LINE, line) is not None
+
+
 def is_version_id(project: str, version: str) -> bool:
     """Return whether a model version of the project could have this id."""
-    kinds = rf"(?:ner|assertion|classification_{_SAFE.pattern})"
     count = r"[1-9][0-9]{0,8}"
-    pattern = rf"{kinds}_{re.escape(project)}_v{count}(?:_r{count})?"
+    pattern = rf"{_LINE}_{re.escape(project)}_v{count}(?:_r{count})?"
     return re.fullmatch(pattern, version) is not None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from services.common.idempotency import RequestKey
 from services.common.paging import Page, find_page
 from services.common.store.port import (
@@ -16,35 +14,27 @@ from services.common.store.port import (
     In,
     Index,
     Order,
-    Stored,
+    Scalar,
 )
 from services.common.store.requests import REQUEST_INDEX, find_request, request_fields
 from services.registry import documents
+from services.registry.artifact_repository import ARTIFACT_COLLECTIONS
 from services.registry.domain import (
-    Adapter,
     ModelType,
     ModelVersion,
     ParityReport,
-    Trunk,
     VersionDraft,
     VersionFilter,
     VersionState,
-    hex_of,
 )
 from services.registry.naming import is_version_id, version_id
 from services.registry.version_state import sources
 
-_TRUNKS = "trunks"
-_ADAPTERS = "adapters"
 _VERSIONS = "model_versions"
 
 
 COLLECTIONS = (
-    Collection(
-        name=_TRUNKS,
-        indexes=(Index(fields=("create_time",)), Index(fields=("source", "create_time"))),
-    ),
-    Collection(name=_ADAPTERS),
+    *ARTIFACT_COLLECTIONS,
     Collection(
         name=_VERSIONS,
         # A document's id holds type, control, number and replacement: nothing else keeps numbers
@@ -52,6 +42,9 @@ COLLECTIONS = (
         indexes=(
             Index(fields=("project", "model_type", "number", "create_time")),
             Index(fields=("project", "create_time")),
+            Index(fields=("project", "verify_time")),
+            Index(fields=("create_time",)),
+            Index(fields=("verify_time",)),
             Index(fields=("project", "replacing"), where={"replacing": True}),
             REQUEST_INDEX,
         ),
@@ -59,53 +52,8 @@ COLLECTIONS = (
     ),
 )
 
+_BATCH = 500
 _NEWEST = (Order(field="create_time", descending=True),)
-
-
-class ArtifactDocuments:
-    """Trunks and adapters: written once, named by their digest."""
-
-    def __init__(self, store: DocumentStore) -> None:
-        """Use an opened store."""
-        self._store = store
-
-    async def add_trunk(self, trunk: Trunk) -> Trunk:
-        """Store a trunk; the one stored before, if there is one, is returned instead."""
-        stored = await self._add(_TRUNKS, hex_of(trunk.digest), documents.trunk_document(trunk))
-        return documents.trunk_of(stored)
-
-    async def trunk(self, digest: str) -> Trunk | None:
-        """Read a trunk."""
-        stored = await self._store.get(_TRUNKS, hex_of(digest))
-        return None if stored is None else documents.trunk_of(stored)
-
-    async def trunks(self, source: str, page: Page, scope: str) -> tuple[list[Trunk], str]:
-        """Return a page of trunks, newest first, and the token of the next page."""
-        where = [Eq("source", source)] if source else []
-        found, token = await find_page(self._store, _TRUNKS, where, _NEWEST, page, scope)
-        return [documents.trunk_of(stored) for stored in found], token
-
-    async def add_adapter(self, adapter: Adapter) -> Adapter:
-        """Store an adapter; the one stored before, if there is one, is returned instead."""
-        stored = await self._add(
-            _ADAPTERS, hex_of(adapter.digest), documents.adapter_document(adapter)
-        )
-        return documents.adapter_of(stored)
-
-    async def adapters(self, digests: Iterable[str]) -> dict[str, Adapter]:
-        """Read adapters; those that are not registered are left out."""
-        found = await self._store.get_many(_ADAPTERS, [hex_of(digest) for digest in digests])
-        adapters = [documents.adapter_of(stored) for stored in found.values()]
-        return {adapter.digest: adapter for adapter in adapters}
-
-    async def _add(self, collection: str, id: str, body: Document) -> Stored:
-        try:
-            return await self._store.insert(collection, id, body)
-        except DuplicateError:
-            stored = await self._store.get(collection, id)
-            if stored is None:  # nothing deletes these documents
-                raise
-            return stored
 
 
 class VersionDocuments:
@@ -149,6 +97,7 @@ class VersionDocuments:
         replacement: int,
         trunk_digest: str,
         create_time: int,
+        actor: str,
         request: RequestKey | None,
     ) -> ModelVersion | None:
         """Store a version under a number, or return None: the number or the request is taken."""
@@ -158,6 +107,7 @@ class VersionDocuments:
             replacement=replacement,
             trunk_digest=trunk_digest,
             create_time=create_time,
+            actor=actor,
         )
         name = version_id(draft.model_type, draft.control, draft.project, number, replacement)
         key = _version_key(draft.project, name)
@@ -196,12 +146,20 @@ class VersionDocuments:
         new: VersionState,
         parity: ParityReport,
         failure_message: str,
+        *,
+        now: int,
+        actor: str,
     ) -> ModelVersion | None:
         """Move a version to `new` with its report; None when its state does not allow it."""
         return await self._move(
             version,
             new,
-            {"parity": documents.parity_document(parity), "failure_message": failure_message},
+            {
+                "parity": documents.parity_document(parity),
+                "failure_message": failure_message,
+                "verify_time": now,
+                "verify_actor": actor,
+            },
         )
 
     async def finish_replacements(self, project: str) -> None:
@@ -237,6 +195,38 @@ class VersionDocuments:
     async def retired(self, version: ModelVersion) -> ModelVersion | None:
         """Move a version to RETIRED; None when its state does not allow it."""
         return await self._move(version, VersionState.RETIRED, {})
+
+    async def scan(self, project: str = "") -> list[ModelVersion]:
+        """Return all versions of a project, or of all, in no particular order."""
+        where = [Eq("project", project)] if project else []
+        found: list[ModelVersion] = []
+        position: list[Scalar] | None = None
+        while True:
+            batch = await self._store.find(_VERSIONS, where=where, limit=_BATCH, after=position)
+            found += [documents.version_of(stored) for stored in batch]
+            if len(batch) < _BATCH:
+                return found
+            position = [batch[-1].id]
+
+    async def purged(self, version: ModelVersion, now: int) -> ModelVersion | None:
+        """Give up a version's artifacts; None when it is in another state than it was.
+
+        What is READY becomes RETIRED, what was never verified FAILED.
+        """
+        new = {
+            VersionState.READY: VersionState.RETIRED,
+            VersionState.REGISTERED: VersionState.FAILED,
+        }.get(version.state, version.state)
+        changes: Document = {"purge_time": now, "state": new.value}
+        if version.state is VersionState.REGISTERED:
+            changes["failure_message"] = "Retention gave it up before it was verified."
+        stored = await self._store.update(
+            _VERSIONS,
+            _version_key(version.project, version.id),
+            where=[Eq("state", version.state.value), Eq("purge_time", None)],
+            set=changes,
+        )
+        return None if stored is None else documents.version_of(stored)
 
     async def _move(
         self, version: ModelVersion, new: VersionState, changes: Document

@@ -6,9 +6,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from services.registry import convert
+from services.common.errors import invalid_field
+from services.common.validate import check_line
+from services.registry import convert, pointer_convert
 from services.registry.domain import check_digest
 from services.registry.feed import DeploymentFeed
+from services.registry.handlers.aliases import Aliases
 from services.registry.handlers.artifacts import Artifacts
 from services.registry.handlers.deployments import Deployments
 from services.registry.handlers.models import Models
@@ -26,6 +29,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         artifacts: Artifacts,
         models: Models,
         versions: Versions,
+        aliases: Aliases,
         deployments: Deployments,
         feed: DeploymentFeed,
         heartbeat_seconds: float,
@@ -34,6 +38,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         self._artifacts = artifacts
         self._models = models
         self._versions = versions
+        self._aliases = aliases
         self._deployments = deployments
         self._feed = feed
         self._heartbeat_seconds = heartbeat_seconds
@@ -111,7 +116,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
     async def GetModelVersion(
         self, request: pb.GetModelVersionRequest, context: object
     ) -> pb.GetModelVersionResponse:
-        version = await self._versions.get(*convert.version_of_name(request.name, "name"))
+        version = await self._aliases.version(*convert.version_or_alias(request.name, "name"))
         return pb.GetModelVersionResponse(model_version=convert.version_message(version))
 
     async def ListModelVersions(
@@ -128,39 +133,98 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         )
 
     async def Deploy(self, request: pb.DeployRequest, context: object) -> pb.DeployResponse:
-        name = convert.version_of_name(request.model_version, "model_version")
-        deployment = await self._deployments.deploy(*name, request.etag, request.request_id)
-        return pb.DeployResponse(deployment=convert.deployment_message(deployment))
+        name = convert.version_or_alias(request.model_version, "model_version")
+        deployment = await self._deployments.deploy(
+            *name, request.etag, request.request_id, force=request.force
+        )
+        return pb.DeployResponse(deployment=pointer_convert.deployment_message(deployment))
 
     async def Rollback(self, request: pb.RollbackRequest, context: object) -> pb.RollbackResponse:
         deployment = await self._deployments.rollback(
-            convert.project_of_deployment(request.name),
+            pointer_convert.project_of_deployment(request.name),
             request.revision,
             request.etag,
             request.request_id,
         )
-        return pb.RollbackResponse(deployment=convert.deployment_message(deployment))
+        return pb.RollbackResponse(deployment=pointer_convert.deployment_message(deployment))
+
+    async def PinLabel(self, request: pb.PinLabelRequest, context: object) -> pb.PinLabelResponse:
+        project = pointer_convert.project_of_deployment(request.name)
+        owner, version = convert.version_or_alias(request.model_version, "model_version")
+        if owner != project:
+            raise invalid_field("model_version", "must be a version of the same project.")
+        deployment = await self._deployments.pin(
+            project,
+            check_line(request.label, "label", 1, 100),
+            version,
+            request.etag,
+            request.request_id,
+        )
+        return pb.PinLabelResponse(deployment=pointer_convert.deployment_message(deployment))
+
+    async def UnpinLabel(
+        self, request: pb.UnpinLabelRequest, context: object
+    ) -> pb.UnpinLabelResponse:
+        deployment = await self._deployments.unpin(
+            pointer_convert.project_of_deployment(request.name),
+            check_line(request.label, "label", 1, 100),
+            request.etag,
+            request.request_id,
+        )
+        return pb.UnpinLabelResponse(deployment=pointer_convert.deployment_message(deployment))
 
     async def GetDeployment(
         self, request: pb.GetDeploymentRequest, context: object
     ) -> pb.GetDeploymentResponse:
-        project = convert.project_of_deployment(request.name)
+        project = pointer_convert.project_of_deployment(request.name)
         deployment = await self._deployments.current(project)
-        return pb.GetDeploymentResponse(deployment=convert.deployment_message(deployment))
+        return pb.GetDeploymentResponse(deployment=pointer_convert.deployment_message(deployment))
 
     async def ListDeploymentRevisions(
         self, request: pb.ListDeploymentRevisionsRequest, context: object
     ) -> pb.ListDeploymentRevisionsResponse:
         deployments, token = await self._deployments.revisions(
-            convert.project_of_deployment(request.name), request.page_size, request.page_token
+            pointer_convert.project_of_deployment(request.name),
+            request.page_size,
+            request.page_token,
         )
         return pb.ListDeploymentRevisionsResponse(
-            deployments=map(convert.deployment_message, deployments), next_page_token=token
+            deployments=map(pointer_convert.deployment_message, deployments), next_page_token=token
         )
 
     async def WatchDeployment(
         self, request: pb.WatchDeploymentRequest, context: object
     ) -> AsyncIterator[pb.WatchDeploymentResponse]:
-        project = convert.watched_project(request.name)
+        project = pointer_convert.watched_project(request.name)
         async for deployment in self._feed.watch(project, self._heartbeat_seconds):
-            yield convert.watch_message(deployment)
+            yield pointer_convert.watch_message(deployment)
+
+    async def SetModelAlias(
+        self, request: pb.SetModelAliasRequest, context: object
+    ) -> pb.SetModelAliasResponse:
+        message = request.model_alias
+        project, alias_id = convert.version_or_alias(message.name, "model_alias.name")
+        owner, version = convert.version_or_alias(
+            message.model_version, "model_alias.model_version"
+        )
+        if owner != project:
+            raise invalid_field("model_alias.model_version", "must be of the same project.")
+        alias = await self._aliases.set(project, alias_id, version, message.etag)
+        return pb.SetModelAliasResponse(model_alias=pointer_convert.alias_message(alias))
+
+    async def DeleteModelAlias(
+        self, request: pb.DeleteModelAliasRequest, context: object
+    ) -> pb.DeleteModelAliasResponse:
+        project, alias_id = convert.version_or_alias(request.name, "name")
+        await self._aliases.delete(project, alias_id, request.etag)
+        return pb.DeleteModelAliasResponse()
+
+    async def ListModelAliases(
+        self, request: pb.ListModelAliasesRequest, context: object
+    ) -> pb.ListModelAliasesResponse:
+        aliases, token = await self._aliases.page(
+            convert.project_of(request.parent), request.page_size, request.page_token
+        )
+        return pb.ListModelAliasesResponse(
+            model_aliases=map(pointer_convert.alias_message, aliases), next_page_token=token
+        )

@@ -222,8 +222,14 @@ class GrpcRegistry:
                 training_job=version.training_job,
                 code_version=version.code_version,
                 parameters=version.parameters,
+                base_model_versions=version.base_model_versions,
             ),
         )
+        if version.baseline is not None and version.baseline.evaluation is not None:
+            message.baseline.model_version = version.baseline.model_version
+            message.baseline.evaluation.CopyFrom(
+                evaluation_out([version.baseline.evaluation]).splits[0]
+            )
         with peer_errors("registry"):
             answer = await self._stub.CreateModelVersion(
                 registry_service_pb2.CreateModelVersionRequest(
@@ -351,4 +357,5 @@ def _version(message: model_version_pb2.ModelVersion) -> RegisteredVersion:
         failure_message=message.failure_message,
         model_type=_MODEL_TYPE_NAMES[message.model_type],
         control=message.control,
+        purged=message.HasField("purge_time"),
     )

@@ -282,6 +282,8 @@ class Planner:
             raise invalid_field(field, f"{name} does not exist.") from None
         if version.state == "FAILED":
             raise invalid_field(field, f"{name} is FAILED: its adapters must not be served.")
+        if version.purged:
+            raise invalid_field(field, f"{name} has no artifacts any more: retention deleted them.")
         return version
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from services.trainer.domain import SplitEvaluation, TrainingData
+from services.trainer.domain import Baseline, SplitEvaluation, TrainingData
 from services.trainer.job_files import Example, Parity
 
 
@@ -79,7 +79,10 @@ class RegisteredTrunk:
 
 @dataclass(frozen=True, kw_only=True)
 class RegisteredVersion:
-    """A model version in the registry; `state` as in the contract, without its prefix."""
+    """A model version in the registry.
+
+    `state` is as in the contract, without its prefix; `purged`: its artifacts are kept no more.
+    """
 
     name: str
     state: str
@@ -88,6 +91,7 @@ class RegisteredVersion:
     failure_message: str = ""
     model_type: str = "ner"
     control: str = ""
+    purged: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +145,8 @@ class NewVersion:
         request_id: Makes repeats return the first version.
         parameters: What it was trained with, canonical JSON.
         replace_newest: Take the place of the newest version.
+        base_model_versions: Names of the versions that it was made from.
+        baseline: What the served version reached on the same examples, if that was measured.
     """
 
     project: str
@@ -155,6 +161,8 @@ class NewVersion:
     control: str = ""
     parameters: str = ""
     replace_newest: bool = False
+    base_model_versions: Sequence[str] = ()
+    baseline: Baseline | None = None
 
 
 class AnnotationPeer(Protocol):

@@ -112,6 +112,8 @@ class Publisher:
             parameters=result.parameters,
             # The name where it fits; the id is unique too.
             replace_newest=job.replace_newest,
+            base_model_versions=tuple(sorted({job.kept_version, job.based_on} - {""})),
+            baseline=job.baseline,
             request_id=job.name if len(job.name) <= MAX_REQUEST_ID else job.id,
         )
 

@@ -238,6 +238,21 @@ async def test_a_retired_version_can_be_pinned(loop: Loop) -> None:
     assert spans_of(answer.predictions[0]) == spans_of(golden([PARTY]))
 
 
+async def test_a_pin_may_be_an_alias(loop: Loop) -> None:
+    first = await deploy(loop.registry, "p", [PARTY, DATE])
+    second = await deploy(loop.registry, "p", [tiny_adapter("PARTY", seed=2), DATE])
+    await loop.inference.ready(2)
+    for alias, version in (("ner@previous", first), ("ner@champion", second)):
+        for name in (alias, f"projects/p/modelVersions/{alias}"):
+            answer = await loop.inference.predict(pins={"PARTY": name})
+            assert answer.generation.model_versions["PARTY"] == version
+    with refused(grpc.StatusCode.NOT_FOUND, Reason.MODEL_VERSION_UNKNOWN):
+        await loop.inference.predict(pins={"PARTY": "ner@gold"})
+    await loop.registry.set_alias("projects/p/modelVersions/ner@gold", first)
+    answer = await loop.inference.predict(pins={"PARTY": "ner@gold"})
+    assert answer.generation.model_versions["PARTY"] == first
+
+
 async def test_pins_that_cannot_be_served(loop: Loop) -> None:
     await deploy(loop.registry, "p", [PARTY])
     await loop.inference.ready()

@@ -245,3 +245,36 @@ async def test_a_request_under_way_ends_on_the_generation_that_it_began_with(
         assert answer.generation.deployment_revision == 1
         for prediction in answer.predictions:
             assert spans_of(prediction) == spans_of(golden([PARTY]))
+
+
+async def test_pinned_labels_are_served_from_their_versions(tmp_path: Path) -> None:
+    """Also when the pinned adapter reads another trunk, after a deploy, and after a restart."""
+    old = [tiny_adapter("PARTY", seed=1), DATE]
+    new = [tiny_adapter("PARTY", seed=2), tiny_adapter("DATE", seed=2)]
+    other = [tiny_adapter("PARTY", seed=3, trunk_seed=1)]
+    async with registry_at(tmp_path) as (registry, address):
+        first, second, third = [await publish(registry, "p", bank) for bank in (old, new, other)]
+        async with inference(tmp_path, address) as client:
+            await registry.deploy(second)
+            await registry.pin("p", "DATE", first)
+            await client.ready(2)
+            answer = await client.predict()
+            assert dict(answer.generation.model_versions) == {"PARTY": second, "DATE": first}
+            assert spans_of(answer.predictions[0]) == spans_of(golden([new[0], old[1]]))
+            await registry.pin("p", "PARTY", third)
+            await registry.deploy(first)
+            await client.ready(4)
+            pinned = await client.predict()
+            assert dict(pinned.generation.model_versions) == {"PARTY": third, "DATE": first}
+            assert pinned.generation.adapters["PARTY"] == other[0].manifest.digest
+        async with inference(tmp_path, address) as client:
+            await client.ready(4)
+            assert (await client.predict()).predictions == pinned.predictions
+            await registry.unpin("p", "PARTY")
+            await client.ready(5)
+            answer = await client.predict()
+            assert dict(answer.generation.model_versions) == {"PARTY": first, "DATE": first}
+            assert spans_of(answer.predictions[0]) == spans_of(golden(old))
+            await registry.rollback("p")
+            await client.ready(6)
+            assert (await client.predict()).predictions == pinned.predictions

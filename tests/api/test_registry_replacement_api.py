@@ -108,7 +108,7 @@ async def test_what_a_dead_process_left_is_finished(tmp_path: Path) -> None:
     found = await versions.get("p", "ner_p_v1_r1")
     assert found is not None
     report = ParityReport(max_abs_diff=0.0, texts=1, span_mismatches=0)
-    assert await versions.verified(found, VersionState.READY, report, "")
+    assert await versions.verified(found, VersionState.READY, report, "", now=1, actor="")
     await store.close()
     async with registry(tmp_path) as client:
         assert (await client.get_version(first)).replaced_by == new.name

@@ -14,6 +14,7 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import error_details_pb2, status_pb2
 
 from spanloop import AsyncClient, Client, ClientOptions, Endpoints, RetryPolicy, errors, types
 from spanloop.annotation.v1 import annotation_service_pb2 as annotation_pb
@@ -534,6 +535,32 @@ async def test_deploy_and_snapshots(fake: Fake, call: Call) -> None:
         assert (await call("create_snapshot", "p", split_policy=policy)).split_policy == policy
     given = types.GivenSplits(seed=0)
     assert (await call("create_snapshot", "p", split_policy=given)).split_policy == given
+
+
+async def test_conditions_that_do_not_hold_are_told(fake: Fake, call: Call) -> None:
+    def refused(_: object, context: grpc.ServicerContext) -> None:
+        status = status_pb2.Status(code=9, message="refused")
+        for detail in (
+            error_details_pb2.ErrorInfo(reason="GATE_FAILED", domain="spanloop.dev"),
+            error_details_pb2.PreconditionFailure(
+                violations=[
+                    error_details_pb2.PreconditionFailure.Violation(
+                        type="MIN_LABEL_F1", subject="A", description="too low"
+                    )
+                ]
+            ),
+        ):
+            status.details.add().Pack(detail)
+        context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+        context.abort(grpc.StatusCode.FAILED_PRECONDITION, "refused")
+
+    fake.answers["Deploy"] = refused
+    with pytest.raises(errors.FailedPrecondition) as caught:
+        await call("deploy", "p", "ner_p_v1", force=True)
+    assert caught.value.reason == "GATE_FAILED"
+    (violation,) = caught.value.preconditions
+    assert (violation.type, violation.subject) == ("MIN_LABEL_F1", "A")
+    assert fake.asked("Deploy")[0].force
 
 
 async def test_an_enum_value_of_a_newer_server_is_unspecified(fake: Fake, call: Call) -> None:

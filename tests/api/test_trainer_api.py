@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
 import pytest
 
 from services.common.errors import Reason
+from services.trainer import peers
 from services.trainer.job_files import read_spec
 from spanloop.registry.v1.model_version_pb2 import ModelVersionState
 from spanloop.trainer.v1 import trainer_service_pb2 as pb
@@ -99,7 +101,9 @@ async def test_the_registered_trunk_is_used_again(loop: Loop) -> None:
     assert len(await loop.versions()) == 2
 
 
-async def test_labels_that_are_not_trained_keep_their_adapters(loop: Loop) -> None:
+async def test_labels_that_are_not_trained_keep_their_adapters(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     snapshot = await loop.snapshot()
     async with loop.trainer() as (client, _):
         base = await client.end((await client.create(snapshot)).name)
@@ -110,11 +114,18 @@ async def test_labels_that_are_not_trained_keep_their_adapters(loop: Loop) -> No
                 )
             ).name
         )
+        original = peers._version
+        monkeypatch.setattr(peers, "_version", lambda found: replace(original(found), purged=True))
+        # Of a version whose artifacts retention deleted nothing can be kept.
+        with refused(INVALID, Reason.FIELD_INVALID, field="training_job.base_model_version"):
+            await client.create(snapshot, base_model_version=base.model_version)
     assert state_of(job) == "DONE", job.failure
     before = await loop.registry.get_version(base.model_version)
     after = await loop.registry.get_version(job.model_version)
     assert after.adapters["PARTY"] == before.adapters["PARTY"]
     assert sorted(after.adapters) == ["DATE", "PARTY"]
+    assert list(after.lineage.base_model_versions) == [base.model_version]
+    assert not list(before.lineage.base_model_versions)
 
 
 async def test_a_label_without_examples_is_skipped(loop: Loop) -> None:

@@ -193,8 +193,8 @@ async def test_a_retirement_cut_off_in_the_middle_counts(tmp_path: Path) -> None
         try:
             log = DeploymentLog(store)
             end = await log.end()
-            assert await log.append_retirement(end, "p", name.rpartition("/")[2], 1)
-            assert not await log.append_retirement(end, "p", "other", 1)
+            assert await log.append_retirement(end, "p", name.rpartition("/")[2], 1, "")
+            assert not await log.append_retirement(end, "p", "other", 1, "")
         finally:
             await store.close()
         with refused(

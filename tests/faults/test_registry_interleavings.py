@@ -15,10 +15,10 @@ from services.common.errors import Code, SpanloopError
 from services.common.store.mongo import MongoStore
 from services.common.store.port import DocumentStore, StoreUnavailableError
 from services.common.store.sqlite import SqliteStore
+from services.registry.artifact_repository import ArtifactDocuments
 from services.registry.deployment_log import LOG_COLLECTION, DeploymentLog
 from services.registry.domain import (
     Adapter,
-    Deployment,
     ModelType,
     ModelVersion,
     ParityReport,
@@ -27,9 +27,12 @@ from services.registry.domain import (
     VersionState,
 )
 from services.registry.feed import DeploymentFeed
+from services.registry.grace import Grace
+from services.registry.handlers.aliases import Aliases
 from services.registry.handlers.deployments import Deployments
 from services.registry.handlers.versions import Versions
-from services.registry.repository import COLLECTIONS, ArtifactDocuments, VersionDocuments
+from services.registry.pointers import Deployment, ModelAlias
+from services.registry.repository import COLLECTIONS, VersionDocuments
 from tests.support.hooked_store import HookedStore
 
 ADAPTER = "sha256:" + "a" * 64
@@ -43,9 +46,15 @@ class Registry:
     def __init__(self, store: Any) -> None:
         log = DeploymentLog(store)
         clock = ManualClock()
-        self.versions = Versions(VersionDocuments(store), ArtifactDocuments(store), log, clock)
+        self.versions = Versions(
+            VersionDocuments(store),
+            ArtifactDocuments(store),
+            log,
+            Grace(seconds=3600, clock=clock),
+        )
+        self.aliases = Aliases(log, self.versions, clock)
         self.deployments = Deployments(
-            log, self.versions, DeploymentFeed(log, poll_seconds=1), clock
+            log, self.aliases, DeploymentFeed(log, poll_seconds=1), clock
         )
 
     async def ready(self) -> ModelVersion:
@@ -60,6 +69,12 @@ class Registry:
 
     async def retire(self, version: str) -> ModelVersion:
         return await self.versions.retire("p", version, "")
+
+    async def pin(self) -> Deployment:
+        return await self.deployments.pin("p", "A", "ner_p_v1", "", "pin-1")
+
+    async def alias(self) -> ModelAlias:
+        return await self.aliases.set("p", "ner@gold", "ner_p_v1", "")
 
     async def replace(self) -> ModelVersion:
         made = await self.versions.create(DRAFT, "replace-1", replace_newest=True)
@@ -120,6 +135,8 @@ STEPS: dict[str, Step] = {
     "deploy v1": lambda registry: registry.deploy("ner_p_v1"),
     "rollback to v1": lambda registry: registry.rollback(1),
     "retire v1": lambda registry: registry.retire("ner_p_v1"),
+    "pin v1": lambda registry: registry.pin(),
+    "alias v1": lambda registry: registry.alias(),
     "create": lambda registry: registry.create(),
     "replace": lambda registry: registry.replace(),
 }
@@ -132,6 +149,10 @@ STEPS: dict[str, Step] = {
         ("retire v1", "deploy v1"),
         ("rollback to v1", "retire v1"),
         ("retire v1", "rollback to v1"),
+        ("pin v1", "retire v1"),
+        ("retire v1", "pin v1"),
+        ("alias v1", "retire v1"),
+        ("retire v1", "alias v1"),
     ],
 )
 async def test_nothing_retired_is_ever_served(new_store: NewStore, first: str, second: str) -> None:
@@ -153,7 +174,8 @@ async def test_nothing_retired_is_ever_served(new_store: NewStore, first: str, s
             refusals = [r for r in (mine, other[0]) if isinstance(r, SpanloopError)]
             assert len(refusals) == 1
             assert refusals[0].code is Code.FAILED_PRECONDITION
-            deployed = served.models[0].version == "ner_p_v1"
+            named = (await DeploymentLog(store).aliases("p")).versions
+            deployed = "ner_p_v1" in served.versions | named
             assert deployed == (version.state is VersionState.READY)
             seen.add(deployed)
         point += 1
@@ -231,6 +253,12 @@ async def test_a_death_at_any_point_leaves_all_or_nothing(new_store: NewStore, n
                 assert [version.id for version in versions] == ["ner_p_v2_r1", "ner_p_v1"]
                 replaced = await registry.versions.get("p", "ner_p_v2")
                 assert replaced.replaced_by == again.id == "ner_p_v2_r1"
+            elif name == "pin v1":
+                assert again == current
+                assert (current.revision, current.pins[0].version) == (3, "ner_p_v1")
+            elif name == "alias v1":
+                assert (await DeploymentLog(store).aliases("p")).aliases == {"ner@gold": again}
+                assert current.revision == 2
             elif name == "create":
                 assert again.number == 3
                 assert [version.number for version in versions] == [3, 2, 1]

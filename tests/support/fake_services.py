@@ -17,7 +17,12 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from spanloop import Endpoints
 from spanloop.annotation.v1 import annotation_service_pb2, annotation_service_pb2_grpc
 from spanloop.inference.v1 import inference_service_pb2, inference_service_pb2_grpc
-from spanloop.registry.v1 import registry_service_pb2, registry_service_pb2_grpc
+from spanloop.registry.v1 import (
+    governance_service_pb2,
+    governance_service_pb2_grpc,
+    registry_service_pb2,
+    registry_service_pb2_grpc,
+)
 from spanloop.trainer.v1 import (
     resource_service_pb2,
     resource_service_pb2_grpc,
@@ -48,6 +53,7 @@ _FILES = {
     "ResourceService": (resource_service_pb2, resource_service_pb2_grpc),
     "TrainingScriptService": (training_script_service_pb2, training_script_service_pb2_grpc),
     "RegistryService": (registry_service_pb2, registry_service_pb2_grpc),
+    "GovernanceService": (governance_service_pb2, governance_service_pb2_grpc),
     "InferenceService": (inference_service_pb2, inference_service_pb2_grpc),
 }
 

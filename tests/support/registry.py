@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 from grpc import aio
 
 from services.common.artifacts import download, upload
 from services.common.blobs import digest_of
+from services.common.clock import Clock
 from services.common.errors import Reason
 from services.common.grpc_status import received_error
 from services.common.modeling.manifest import (
@@ -28,11 +31,22 @@ from services.common.modeling.manifest import (
 from services.registry.bootstrap import build
 from services.registry.config import RegistrySettings
 from spanloop.common.v1 import evaluation_pb2
+from spanloop.registry.v1 import (
+    governance_service_pb2,
+    governance_service_pb2_grpc,
+    registry_service_pb2_grpc,
+)
 from spanloop.registry.v1 import registry_service_pb2 as pb
-from spanloop.registry.v1 import registry_service_pb2_grpc
 from spanloop.registry.v1.adapter_pb2 import Adapter
 from spanloop.registry.v1.deployment_pb2 import Deployment
+from spanloop.registry.v1.model_alias_pb2 import ModelAlias
 from spanloop.registry.v1.model_version_pb2 import ModelVersion, ParityReport
+from spanloop.registry.v1.registry_policy_pb2 import (
+    DeployGate,
+    RegistryPolicy,
+    RetentionPolicy,
+)
+from spanloop.registry.v1.retention_pb2 import RetentionItem, RetentionSummary
 from spanloop.registry.v1.trunk_pb2 import Trunk
 from tests.support import client_channel, running
 
@@ -101,6 +115,7 @@ class RegistryClient:
 
     def __init__(self, channel: aio.Channel) -> None:
         self.stub = registry_service_pb2_grpc.RegistryServiceStub(channel)
+        self.governance = governance_service_pb2_grpc.GovernanceServiceStub(channel)
 
     async def upload(self, data: bytes) -> str:
         digest = digest_of(data)
@@ -142,8 +157,10 @@ class RegistryClient:
         request_id: str = "",
         *,
         replace_newest: bool = False,
+        bases: Sequence[str] = (),
     ) -> ModelVersion:
         request = version_request(project, adapters, request_id=request_id)
+        request.model_version.lineage.base_model_versions.extend(bases)
         request.replace_newest = replace_newest
         answer = await self.stub.CreateModelVersion(request)
         return answer.model_version
@@ -195,6 +212,97 @@ class RegistryClient:
             )
         )
         return answer.deployment
+
+    async def pin(
+        self, project: str, label: str, version: str, etag: str = "", request_id: str = ""
+    ) -> Deployment:
+        answer = await self.stub.PinLabel(
+            pb.PinLabelRequest(
+                name=f"projects/{project}/deployment",
+                label=label,
+                model_version=version,
+                etag=etag,
+                request_id=request_id,
+            )
+        )
+        return answer.deployment
+
+    async def unpin(
+        self, project: str, label: str, etag: str = "", request_id: str = ""
+    ) -> Deployment:
+        answer = await self.stub.UnpinLabel(
+            pb.UnpinLabelRequest(
+                name=f"projects/{project}/deployment",
+                label=label,
+                etag=etag,
+                request_id=request_id,
+            )
+        )
+        return answer.deployment
+
+    async def set_alias(self, name: str, version: str, etag: str = "") -> ModelAlias:
+        answer = await self.stub.SetModelAlias(
+            pb.SetModelAliasRequest(
+                model_alias=ModelAlias(name=name, model_version=version, etag=etag)
+            )
+        )
+        return answer.model_alias
+
+    async def delete_alias(self, name: str, etag: str = "") -> None:
+        await self.stub.DeleteModelAlias(pb.DeleteModelAliasRequest(name=name, etag=etag))
+
+    async def aliases(self, project: str) -> dict[str, str]:
+        """Return ids of versions by ids of aliases."""
+        answer = await self.stub.ListModelAliases(
+            pb.ListModelAliasesRequest(parent=f"projects/{project}")
+        )
+        return {
+            alias.name.rpartition("/")[2]: alias.model_version.rpartition("/")[2]
+            for alias in answer.model_aliases
+        }
+
+    async def set_policy(
+        self,
+        project: str,
+        *,
+        gate: DeployGate | None = None,
+        retention: RetentionPolicy | None = None,
+        etag: str = "",
+    ) -> RegistryPolicy:
+        """Set those of the two that are given."""
+        policy = RegistryPolicy(name=f"projects/{project}/registryPolicy", etag=etag)
+        mask = []
+        if gate is not None:
+            policy.gate.CopyFrom(gate)
+            mask.append("gate")
+        if retention is not None:
+            policy.retention.CopyFrom(retention)
+            mask.append("retention")
+        answer = await self.governance.UpdateRegistryPolicy(
+            governance_service_pb2.UpdateRegistryPolicyRequest(
+                registry_policy=policy, update_mask=FieldMask(paths=mask)
+            )
+        )
+        return answer.registry_policy
+
+    async def retention(
+        self, parent: str = "projects/-", *, apply: bool = True
+    ) -> tuple[dict[str, RetentionItem], RetentionSummary]:
+        """Run the retention; return the items by their last segment, and the summary."""
+        items: dict[str, RetentionItem] = {}
+        summary: RetentionSummary | None = None
+        async for message in self.governance.RunRetention(
+            governance_service_pb2.RunRetentionRequest(parent=parent, apply=apply)
+        ):
+            for item in message.items:
+                assert item.resource not in items
+                items[item.resource] = item
+            if message.HasField("summary"):
+                summary = message.summary
+        assert summary is not None
+        return {name.removeprefix("projects/p/modelVersions/"): i for name, i in items.items()}, (
+            summary
+        )
 
     async def deployment(self, project: str) -> Deployment:
         answer = await self.stub.GetDeployment(
@@ -255,10 +363,12 @@ def registry_settings(folder: Path, **fields: object) -> RegistrySettings:
 
 
 @asynccontextmanager
-async def registry(folder: Path, **fields: object) -> AsyncIterator[RegistryClient]:
+async def registry(
+    folder: Path, clock: Clock | None = None, **fields: object
+) -> AsyncIterator[RegistryClient]:
     """Run a registry on a folder and connect to it."""
     async with (
-        running(registry_settings(folder, **fields), build) as server,
+        running(registry_settings(folder, **fields), partial(build, clock=clock)) as server,
         client_channel(server) as channel,
     ):
         yield RegistryClient(channel)

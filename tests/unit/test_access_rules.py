@@ -19,7 +19,7 @@ from spanloop.annotation.v1 import (
     suggestion_service_pb2,
 )
 from spanloop.inference.v1 import inference_service_pb2
-from spanloop.registry.v1 import registry_service_pb2
+from spanloop.registry.v1 import governance_service_pb2, registry_service_pb2
 from spanloop.trainer.v1 import (
     resource_service_pb2,
     trainer_service_pb2,
@@ -47,7 +47,7 @@ CONTRACTS: dict[str, tuple[ModuleType, ...]] = {
         training_script_service_pb2,
         training_settings_service_pb2,
     ),
-    "registry": (registry_service_pb2,),
+    "registry": (governance_service_pb2, registry_service_pb2),
     "inference": (inference_service_pb2,),
 }
 

@@ -365,3 +365,30 @@ async def test_a_full_cache_is_safe_with_many_loads_at_once(tmp_path: Path) -> N
     await asyncio.gather(*(ask(order) for order in range(6)))
     await fill(cache, parts(13)[-1])
     assert sum(kept(tmp_path, *parts(13))) <= 4
+
+
+async def test_what_is_stored_is_listed_and_removed(store: BlobStore) -> None:
+    assert await store.list() == []
+    digests = {await store.put(data): len(data) for data in (b"a", b"bc" * 3_000_000)}
+    found = await store.list()
+    assert {one.digest: one.size for one in found} == digests
+    assert all(abs(one.modified / 1e6 - time.time()) < 3600 for one in found)
+    for one in found:
+        assert await store.delete(one.key)
+    assert await store.list() == []
+    with pytest.raises(NotFoundError):
+        await store.get(found[0].digest)
+
+
+async def test_leftovers_of_uploads_are_listed_without_digest(
+    local: BlobStore, tmp_path: Path
+) -> None:
+    await local.put(DATA)
+    left = tmp_path / "artifacts" / "staged" / "abc"
+    left.parent.mkdir(exist_ok=True)
+    left.write_bytes(b"torn")
+    (one,) = [one for one in await local.list() if not one.digest]
+    assert (one.key, one.size) == ("staged/abc", 4)
+    assert await local.delete(one.key)
+    assert not left.exists()
+    assert not await local.delete(one.key)  # gone is gone

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from spanloop.annotation.v1 import annotation_service_pb2 as annotation_pb
-from spanloop.annotation.v1 import label_pb2, project_pb2, snapshot_pb2
+from spanloop.annotation.v1 import label_pb2, prediction_pb2, project_pb2, snapshot_pb2
 from spanloop.cli import app
 from spanloop.cli._import import files_of
 from spanloop.cli._session import job_name, pairs, values
@@ -20,7 +20,16 @@ from spanloop.common.v1 import evaluation_pb2, text_pb2
 from spanloop.errors import ConfigurationError
 from spanloop.inference.v1 import inference_service_pb2 as inference_pb
 from spanloop.inference.v1 import preannotation_job_pb2, predict_pb2, serving_state_pb2
-from spanloop.registry.v1 import deployment_pb2, model_version_pb2
+from spanloop.registry.v1 import (
+    audit_pb2,
+    deployment_pb2,
+    lineage_pb2,
+    model_alias_pb2,
+    model_version_pb2,
+    registry_policy_pb2,
+    retention_pb2,
+)
+from spanloop.registry.v1 import governance_service_pb2 as governance_pb
 from spanloop.registry.v1 import registry_service_pb2 as registry_pb
 from spanloop.trainer.v1 import resource_service_pb2 as resource_pb
 from spanloop.trainer.v1 import trainer_service_pb2 as trainer_pb
@@ -505,6 +514,185 @@ def test_models_deploy_and_rollback(fake: Fake) -> None:
     assert fake.asked("Deploy")[0].model_version == version.name
     assert run("rollback", "p", "--wait", "0").exit_code == 0
     assert json.loads(run("rollback", "p", "--list", "--json").stdout)[0]["revision"] == 2
+
+
+def test_pins_and_aliases(fake: Fake) -> None:
+    name = "projects/p/modelVersions/ner_p_v2"
+    moved = deployment_pb2.Deployment(
+        name="projects/p/deployment",
+        revision=3,
+        models=[deployment_pb2.DeployedModel(model_version="projects/p/modelVersions/ner_p_v1")],
+        pins=[deployment_pb2.LabelPin(label="A", model_version=name)],
+    )
+    alias = model_alias_pb2.ModelAlias(
+        name="projects/p/modelVersions/ner@gold", model_version=name, actor="alice"
+    )
+    fake.answers["PinLabel"] = lambda _, __: registry_pb.PinLabelResponse(deployment=moved)
+    fake.answers["UnpinLabel"] = lambda _, __: registry_pb.UnpinLabelResponse(deployment=moved)
+    fake.answers["SetModelAlias"] = lambda _, __: registry_pb.SetModelAliasResponse(
+        model_alias=alias
+    )
+    fake.answers["DeleteModelAlias"] = lambda _, __: registry_pb.DeleteModelAliasResponse()
+    fake.answers["ListModelAliases"] = lambda _, __: registry_pb.ListModelAliasesResponse(
+        model_aliases=[alias]
+    )
+    result = run("pin", "p", "A", "ner@gold", "--wait", "0")
+    assert result.exit_code == 0, result.output
+    assert "p revision 3: ner_p_v1, A from ner_p_v2." in result.stderr
+    (asked,) = fake.asked("PinLabel")
+    assert (asked.label, asked.model_version) == ("A", alias.name)
+    assert asked.request_id
+    assert run("unpin", "p", "A", "--wait", "0", "--etag", "2").exit_code == 0
+    assert fake.asked("UnpinLabel")[0].etag == "2"
+    listed = run("aliases", "p")
+    assert listed.exit_code == 0, listed.output
+    assert "ner@gold" in listed.stdout
+    assert "alice" in listed.stdout
+    assert "ner@gold is ner_p_v2." in run("aliases", "set", "p", "ner@gold", "ner_p_v2").stderr
+    assert fake.asked("SetModelAlias")[0].model_alias.model_version == name
+    assert run("aliases", "remove", "p", "ner@gold").exit_code == 0
+    assert fake.asked("DeleteModelAlias")[0].name == alias.name
+
+
+def test_policies_are_changed_in_part(fake: Fake) -> None:
+    policy = registry_policy_pb2.RegistryPolicy(
+        name="projects/p/registryPolicy",
+        gate=registry_policy_pb2.DeployGate(split="SPLIT_TEST", max_label_regression=0.1),
+        etag="7",
+    )
+    fake.answers["GetRegistryPolicy"] = lambda _, __: governance_pb.GetRegistryPolicyResponse(
+        registry_policy=policy
+    )
+    fake.answers["UpdateRegistryPolicy"] = lambda request, _: (
+        governance_pb.UpdateRegistryPolicyResponse(registry_policy=request.registry_policy)
+    )
+    shown = run("policy", "show", "p")
+    assert shown.exit_code == 0, shown.output
+    assert "0.1" in shown.stdout
+    assert "all" in shown.stdout
+    result = run(
+        *["policy", "set", "p", "--min-micro", "0.7", "--keep-last", "3", "--keep-days", "30"]
+    )
+    assert result.exit_code == 0, result.output
+    (asked,) = fake.asked("UpdateRegistryPolicy")
+    sent = asked.registry_policy
+    assert (sent.etag, sent.gate.split, sent.gate.min_micro_f1) == ("7", 3, 0.7)
+    assert sent.gate.max_label_regression == 0.1
+    assert (sent.retention.keep_last, sent.retention.max_age.seconds) == (3, 30 * 86_400)
+    assert run("policy", "set", "p", "--no-gate").exit_code == 0
+    assert not fake.asked("UpdateRegistryPolicy")[1].registry_policy.HasField("gate")
+    assert run("policy", "set", "p", "--keep-days", "3").exit_code == 2
+
+
+def test_retention_only_tells_unless_asked_to_apply(fake: Fake) -> None:
+    kept, gone = (
+        retention_pb2.RetentionItem(resource=name, decision=decision, reasons=["because"])
+        for name, decision in (("adapters/a", 1), ("adapters/b", 2))
+    )
+    fake.answers["RunRetention"] = lambda request, _: iter(
+        [
+            governance_pb.RunRetentionResponse(items=[kept]),
+            governance_pb.RunRetentionResponse(
+                items=[gone],
+                summary=retention_pb2.RetentionSummary(
+                    applied=request.apply, removed_adapters=1, removed_bytes=1234
+                ),
+            ),
+        ]
+    )
+    told = run("retention")
+    assert told.exit_code == 0, told.output
+    assert "adapters/b" in told.stdout
+    assert "adapters/a" not in told.stdout
+    assert "--apply would give up" in told.stderr
+    assert "1,234 bytes" in told.stderr
+    done = json.loads(run("retention", "p", "--apply", "--kept", "--json").stdout)
+    assert [item["keep"] for item in done["items"]] == [True, False]
+    assert done["summary"]["applied"]
+    asked = fake.asked("RunRetention")
+    assert [(one.parent, one.apply) for one in asked] == [
+        ("projects/-", False),
+        ("projects/p", True),
+    ]
+
+
+def test_lineage_leads_from_a_prediction_to_completions(fake: Fake) -> None:
+    prediction = prediction_pb2.Prediction(
+        name="projects/p/tasks/t/predictions/x",
+        model_versions={"A": "projects/p/modelVersions/ner_p_v2"},
+    )
+    rules = prediction_pb2.Prediction(name="projects/p/tasks/t/predictions/y", generation="rules/r")
+    fake.answers["ListPredictions"] = lambda _, __: annotation_pb.ListPredictionsResponse(
+        predictions=[rules, prediction]
+    )
+    step = lineage_pb2.LineageStep(
+        label="A",
+        adapter="sha256:1",
+        model_version="projects/p/modelVersions/ner_p_v2",
+        origin="projects/p/modelVersions/ner_p_v1",
+        lineage=model_version_pb2.Lineage(snapshot="projects/p/snapshots/s"),
+    )
+    fake.answers["GetLineage"] = lambda _, __: governance_pb.GetLineageResponse(steps=[step])
+    fake.answers["ReadSnapshot"] = lambda _, __: iter(
+        [
+            annotation_pb.ReadSnapshotResponse(
+                examples=[
+                    snapshot_pb2.SnapshotExample(
+                        completion=f"completion{number}",
+                        spans=[text_pb2.Span(start=0, end=1, label="A" if number % 2 else "B")],
+                    )
+                    for number in range(8)
+                ]
+            )
+        ]
+    )
+    result = run("lineage", prediction.name, "--completions", "--skip", "1", "--limit", "2")
+    assert result.exit_code == 0, result.output
+    assert "projects/p/snapshots/s" in result.stdout
+    found = [f"completion{n}" for n in range(8) if f"completion{n}" in result.stdout]
+    assert found == ["completion3", "completion5"]
+    (asked,) = fake.asked("GetLineage")
+    assert (asked.name, asked.label) == ("projects/p/modelVersions/ner_p_v2", "A")
+    assert "No model is behind it" in run("lineage", rules.name).stderr
+    missing = run("lineage", "projects/p/tasks/t/predictions/z")
+    assert missing.exit_code == 1
+    assert "does not exist" in missing.stderr
+    assert run("lineage", "projects/p/deployment").exit_code == 0
+    assert fake.asked("GetLineage")[1].name == "projects/p/deployment"
+
+
+def test_cards_and_the_audit_of_models(fake: Fake, tmp_path: Path) -> None:
+    fake.answers["GetModelCard"] = lambda _, __: governance_pb.GetModelCardResponse(
+        markdown="---\n# card [A]\n"
+    )
+    event = audit_pb2.AuditEvent(
+        actor="alice", action="AUDIT_ACTION_DEPLOY", resource="projects/p/deployment"
+    )
+    fake.answers["ListAuditEvents"] = lambda _, __: governance_pb.ListAuditEventsResponse(
+        audit_events=[event, event]
+    )
+    assert run("models", "card", "p", "ner@champion").stdout == "---\n# card [A]\n"
+    assert fake.asked("GetModelCard")[0].name == "projects/p/modelVersions/ner@champion"
+    assert run("models", "card", "p", "v", "-o", str(tmp_path / "card.md")).exit_code == 0
+    assert (tmp_path / "card.md").read_text() == "---\n# card [A]\n"
+    told = run(
+        "models", "audit", "p", "--version", "ner_p_v1", "--action", "deploy", "--limit", "1"
+    )
+    assert told.exit_code == 0, told.output
+    assert "alice" in told.stdout
+    assert "newest 1" in told.stderr
+    (asked,) = fake.asked("ListAuditEvents")
+    assert asked.resource == "projects/p/modelVersions/ner_p_v1"
+    assert list(asked.actions) == [audit_pb2.AUDIT_ACTION_DEPLOY]
+
+
+def test_a_gate_that_refuses_says_what_to_do(fake: Fake) -> None:
+    fake.answers["Deploy"] = lambda _, context: refuse(
+        context, grpc.StatusCode.FAILED_PRECONDITION, "refused", reason="GATE_FAILED"
+    )
+    result = run("deploy", "p", "ner_p_v1")
+    assert result.exit_code == 1
+    assert "spanloop policy show" in result.stderr
 
 
 def test_predict_reads_arguments_or_stdin(fake: Fake) -> None:

@@ -8,14 +8,9 @@ from hypothesis import strategies as st
 
 from services.common.errors import AbortedError, FailedPreconditionError, Reason
 from services.registry import deployment as decisions
-from services.registry.domain import (
-    Action,
-    Deployment,
-    ModelType,
-    ModelVersion,
-    VersionState,
-)
+from services.registry.domain import ModelType, ModelVersion, VersionState
 from services.registry.naming import control_id, is_version_id, version_id
+from services.registry.pointers import Action, AliasTable, Deployment, ModelAlias
 
 
 def version(number: int, state: VersionState = VersionState.READY) -> ModelVersion:
@@ -33,7 +28,7 @@ def version(number: int, state: VersionState = VersionState.READY) -> ModelVersi
 
 
 def after(current: Deployment | None, number: int, now: int = 0) -> Deployment:
-    return decisions.deploy(current, version(number), now)
+    return decisions.deploy(current, version(number), now, "alice")
 
 
 def test_first_deploy_is_revision_one() -> None:
@@ -78,7 +73,7 @@ def test_rollback_needs_an_earlier_revision() -> None:
     second = after(first, 2)
     for target in (None, second, after(second, 3)):
         with pytest.raises(FailedPreconditionError) as caught:
-            decisions.rollback(second, target, (), 0)
+            decisions.rollback(second, target, (), 0, "alice")
         assert caught.value.reason is Reason.NOTHING_TO_ROLL_BACK
 
 
@@ -86,9 +81,9 @@ def test_rollback_refuses_retired_versions() -> None:
     first = after(None, 1)
     second = after(first, 2)
     with pytest.raises(FailedPreconditionError) as caught:
-        decisions.rollback(second, first, {"ner_p_v1"}, 0)
+        decisions.rollback(second, first, {"ner_p_v1"}, 0, "alice")
     assert caught.value.reason is Reason.MODEL_VERSION_NOT_READY
-    assert decisions.rollback(second, first, {"ner_p_v2"}, 0).restored_revision == 1
+    assert decisions.rollback(second, first, {"ner_p_v2"}, 0, "alice").restored_revision == 1
 
 
 def test_nothing_deployed() -> None:
@@ -99,10 +94,41 @@ def test_nothing_deployed() -> None:
 
 def test_retirement_refused_while_deployed() -> None:
     current = after(None, 1)
-    decisions.check_retirable(version(2), current)
-    decisions.check_retirable(version(1), None)
+    none = AliasTable(project="p")
+    decisions.check_retirable(version(2), current, none)
+    decisions.check_retirable(version(1), None, none)
     with pytest.raises(FailedPreconditionError):
-        decisions.check_retirable(version(1), current)
+        decisions.check_retirable(version(1), current, none)
+
+
+def test_retirement_refused_while_pinned_or_named() -> None:
+    none = AliasTable(project="p")
+    pinned = decisions.pin(after(None, 1), "A", version(2), 0, "alice")
+    with pytest.raises(FailedPreconditionError) as caught:
+        decisions.check_retirable(version(2), pinned, none)
+    assert "pinned for A" in caught.value.message
+    alias = ModelAlias(project="p", line="ner", alias="gold", version="ner_p_v3", update_time=0)
+    with pytest.raises(FailedPreconditionError) as caught:
+        decisions.check_retirable(
+            version(3), pinned, AliasTable(project="p", aliases={alias.id: alias})
+        )
+    assert caught.value.metadata["alias"] == "projects/p/modelVersions/ner@gold"
+
+
+def test_two_controls_are_two_models_when_rolling_back() -> None:
+    def choices(control: str, number: int) -> ModelVersion:
+        return dataclasses.replace(
+            version(number),
+            model_type=ModelType.CLASSIFICATION,
+            control=control,
+            adapters={control: f"sha256:{number}"},
+        )
+
+    first = decisions.deploy(None, choices("a", 1), 0, "")
+    second = decisions.deploy(first, choices("b", 1), 0, "")
+    third = decisions.deploy(second, choices("a", 2), 0, "")
+    assert decisions.is_target(third, second)
+    assert not decisions.is_target(dataclasses.replace(third, revision=4), third)
 
 
 @given(steps=st.lists(st.integers(-5, 5), min_size=1, max_size=20), now=st.integers(0, 1000))
@@ -123,7 +149,7 @@ def test_histories_count_up_and_rollbacks_restore(steps: list[int], now: int) ->
         else:
             target = next((old for old in history if old.revision == -step), None)
         try:
-            new = decisions.rollback(current, target, (), now)
+            new = decisions.rollback(current, target, (), now, "alice")
         except FailedPreconditionError:
             assert target is None or target.revision >= current.revision
             continue
@@ -202,7 +228,7 @@ def test_a_deployment_holds_one_model_per_type_and_control() -> None:
         typed(2, ModelType.CLASSIFICATION, "tone"),
         typed(2, ModelType.NER),
     ):
-        current = decisions.deploy(current, one, 0)
+        current = decisions.deploy(current, one, 0, "")
     assert current is not None
     assert [model.version for model in current.models] == [
         "assertion_p_v1",

@@ -18,7 +18,7 @@ from spanloop.annotation.v1 import (
 )
 from spanloop.common.v1 import evaluation_pb2, text_pb2
 from spanloop.inference.v1 import preannotation_job_pb2, predict_pb2, serving_state_pb2
-from spanloop.registry.v1 import deployment_pb2, model_version_pb2
+from spanloop.registry.v1 import audit_pb2, deployment_pb2, model_version_pb2
 from spanloop.trainer.v1 import training_job_pb2
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,13 +52,14 @@ def test_public_names_are_pinned() -> None:
         "NotFound",
         "OutOfRange",
         "PermissionDenied",
+        "PreconditionViolation",
         "ResourceExhausted",
         "SpanloopError",
         "Unauthenticated",
         "Unavailable",
         "Unimplemented",
     }
-    assert len(types.__all__) == len(set(types.__all__)) == 118
+    assert len(types.__all__) == len(set(types.__all__)) == 128
     assert all(hasattr(types, name) for name in types.__all__)
     assert (SDK / "py.typed").exists()
 
@@ -84,6 +85,7 @@ CALLS = [
     "create_training_job",
     "create_training_script",
     "delete_completion",
+    "delete_model_alias",
     "delete_rule_set",
     "delete_task",
     "delete_training_script",
@@ -99,9 +101,12 @@ CALLS = [
     "get_completion",
     "get_deployment",
     "get_label",
+    "get_lineage",
+    "get_model_card",
     "get_model_version",
     "get_preannotation_job",
     "get_project",
+    "get_registry_policy",
     "get_rule_set",
     "get_snapshot",
     "get_task",
@@ -118,10 +123,12 @@ CALLS = [
     "list_deployment_revisions",
     "list_labels",
     "list_members",
+    "list_model_aliases",
     "list_model_versions",
     "list_preannotation_jobs",
     "list_predictions",
     "list_projects",
+    "list_registry_audit",
     "list_resources",
     "list_revisions",
     "list_rule_sets",
@@ -129,6 +136,7 @@ CALLS = [
     "list_tasks",
     "list_training_jobs",
     "list_training_scripts",
+    "pin_label",
     "predict",
     "preview_rules",
     "preview_selection",
@@ -140,19 +148,24 @@ CALLS = [
     "review_completion",
     "revoke_access_token",
     "rollback",
+    "run_retention",
     "serving_state",
     "set_labeling_config",
+    "set_model_alias",
     "set_tie_break",
     "star_completion",
     "submit_completion",
     "suggest_tasks",
     "tag_tasks",
+    "trace_prediction",
     "undelete_completion",
     "undelete_task",
+    "unpin_label",
     "update_completion",
     "update_label",
     "update_member",
     "update_project",
+    "update_registry_policy",
     "update_rule_set",
     "update_task",
     "update_training_settings",
@@ -219,6 +232,7 @@ def test_the_sdk_imports_no_service_and_no_heavy_package() -> None:
         (types.TrainingSource, training_job_pb2.TrainingSource, "TRAINING_SOURCE_"),
         (types.ModelVersionState, model_version_pb2.ModelVersionState, "MODEL_VERSION_STATE_"),
         (types.DeploymentAction, deployment_pb2.DeploymentAction, "DEPLOYMENT_ACTION_"),
+        (types.AuditAction, audit_pb2.AuditAction, "AUDIT_ACTION_"),
         (types.Granularity, predict_pb2.Granularity, "GRANULARITY_"),
         (types.GenerationState, serving_state_pb2.GenerationState, "GENERATION_STATE_"),
         (

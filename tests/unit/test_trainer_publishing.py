@@ -11,7 +11,14 @@ from services.common.clock import ManualClock
 from services.common.errors import InvalidArgumentError, Reason
 from services.common.store.sqlite import SqliteStore
 from services.trainer.documents import COLLECTIONS
-from services.trainer.domain import FailureReason, JobFailedError, TrainingJob
+from services.trainer.domain import (
+    Baseline,
+    FailureReason,
+    JobFailedError,
+    SpanMetrics,
+    SplitEvaluation,
+    TrainingJob,
+)
 from services.trainer.held_job import HeldJob
 from services.trainer.job_files import JobResult, Parity
 from services.trainer.job_queue import Holder, JobQueue
@@ -131,3 +138,14 @@ async def test_labels_of_the_base_version_are_kept(f: Fixture) -> None:
     await f.publish(await f.held(base_model_version="projects/p/modelVersions/ner_p_v1"))
     ((version, _),) = f.registry.made.values()
     assert version.adapters == {"OLD": "sha256:0", "X": "sha256:1"}
+
+
+async def test_the_version_says_what_it_was_made_from_and_compared_with(f: Fixture) -> None:
+    base, served = (f"projects/p/modelVersions/ner_p_v{number}" for number in (1, 2))
+    metrics = SpanMetrics(precision=1, recall=1, f1=1, support=1, predicted=1, correct=1)
+    measured = SplitEvaluation(split="dev", labels={}, micro=metrics, macro=metrics, texts=1)
+    baseline = Baseline(model_version=served, evaluation=measured)
+    await f.publish(await f.held(base_model_version=base, baseline=baseline))
+    ((version, _),) = f.registry.made.values()
+    assert version.base_model_versions == (base,)
+    assert version.baseline == baseline

@@ -10,6 +10,7 @@ from spanloop._async.annotation import AnnotationCalls
 from spanloop._async.automation import AutomationCalls
 from spanloop._async.data import DataCalls
 from spanloop._async.engines import EngineCalls
+from spanloop._async.governance import GovernanceCalls
 from spanloop._async.inference import InferenceCalls
 from spanloop._async.registry import RegistryCalls
 from spanloop._async.reports import ReportCalls
@@ -36,6 +37,7 @@ class AsyncClient(
     EngineCalls,
     ScriptCalls,
     RegistryCalls,
+    GovernanceCalls,
     InferenceCalls,
 ):
     """A client of all four services; use it in a `with` block of its kind, or close it.

@@ -28,6 +28,9 @@ from spanloop.annotation.v1.suggestion_service_pb2_grpc import (
 )
 from spanloop.errors import SpanloopError
 from spanloop.inference.v1.inference_service_pb2_grpc import InferenceServiceStub as InferenceStub
+from spanloop.registry.v1.governance_service_pb2_grpc import (
+    GovernanceServiceStub as GovernanceStub,
+)
 from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceStub as RegistryStub
 from spanloop.trainer.v1.resource_service_pb2_grpc import ResourceServiceStub as ResourceStub
 from spanloop.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub as TrainerStub
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
     from spanloop.annotation.v1.rule_service_pb2_grpc import RuleServiceAsyncStub
     from spanloop.annotation.v1.suggestion_service_pb2_grpc import SuggestionServiceAsyncStub
     from spanloop.inference.v1.inference_service_pb2_grpc import InferenceServiceAsyncStub
+    from spanloop.registry.v1.governance_service_pb2_grpc import GovernanceServiceAsyncStub
     from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
     from spanloop.trainer.v1.resource_service_pb2_grpc import ResourceServiceAsyncStub
     from spanloop.trainer.v1.trainer_service_pb2_grpc import TrainerServiceAsyncStub
@@ -73,7 +77,8 @@ if TYPE_CHECKING:
 
 _STUBS = (
     *("annotation", "labeling", "members", "history", "agreement", "rules", "suggestions"),
-    *("trainer", "groups", "settings", "reports", "resources", "scripts", "registry", "inference"),
+    *("trainer", "groups", "settings", "reports", "resources", "scripts"),
+    *("registry", "governance", "inference"),
 )
 
 
@@ -145,6 +150,7 @@ class AsyncTransport:
         self.resources: ResourceServiceAsyncStub
         self.scripts: TrainingScriptServiceAsyncStub
         self.registry: RegistryServiceAsyncStub
+        self.governance: GovernanceServiceAsyncStub
         self.inference: InferenceServiceAsyncStub
 
     def __getattr__(self, name: str) -> object:
@@ -178,6 +184,8 @@ class AsyncTransport:
                 self.scripts = ScriptStub(self.channel("trainer"))
             case "registry":
                 self.registry = RegistryStub(self.channel(name))
+            case "governance":
+                self.governance = GovernanceStub(self.channel("registry"))
             case "inference":
                 self.inference = InferenceStub(self.channel(name))
             case _:

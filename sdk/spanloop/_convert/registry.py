@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from spanloop._convert import basic
 from spanloop._types import registry as types
-from spanloop.registry.v1 import deployment_pb2, model_version_pb2
+from spanloop.registry.v1 import deployment_pb2, model_alias_pb2, model_version_pb2
 
 
 def model_version(message: model_version_pb2.ModelVersion) -> types.ModelVersion:
     """Return a model version."""
-    lineage, parity = message.lineage, message.parity
+    parity = message.parity
     return types.ModelVersion(
         name=message.name,
         number=message.number,
@@ -21,12 +21,7 @@ def model_version(message: model_version_pb2.ModelVersion) -> types.ModelVersion
         evaluation=(
             basic.evaluation_from(message.evaluation) if message.HasField("evaluation") else None
         ),
-        lineage=types.Lineage(
-            snapshot=lineage.snapshot,
-            snapshot_content_hash=lineage.snapshot_content_hash,
-            training_job=lineage.training_job,
-            code_version=lineage.code_version,
-        ),
+        lineage=lineage(message.lineage),
         state=basic.enum_from(
             types.ModelVersionState,
             model_version_pb2.ModelVersionState,
@@ -45,6 +40,18 @@ def model_version(message: model_version_pb2.ModelVersion) -> types.ModelVersion
         ),
         etag=message.etag,
         create_time=basic.time_from(message.create_time, message.HasField("create_time")),
+        purge_time=basic.time_from(message.purge_time, message.HasField("purge_time")),
+    )
+
+
+def lineage(message: model_version_pb2.Lineage) -> types.Lineage:
+    """Return where a version comes from."""
+    return types.Lineage(
+        snapshot=message.snapshot,
+        snapshot_content_hash=message.snapshot_content_hash,
+        training_job=message.training_job,
+        code_version=message.code_version,
+        base_model_versions=tuple(message.base_model_versions),
     )
 
 
@@ -70,6 +77,28 @@ def deployment(message: deployment_pb2.Deployment) -> types.Deployment:
         restored_revision=message.restored_revision,
         etag=message.etag,
         create_time=basic.time_from(message.create_time, message.HasField("create_time")),
+        pins=tuple(
+            types.LabelPin(
+                label=pin.label,
+                model_version=pin.model_version,
+                trunk_digest=pin.trunk_digest,
+                adapter=pin.adapter,
+            )
+            for pin in message.pins
+        ),
+        actor=message.actor,
+    )
+
+
+def alias(message: model_alias_pb2.ModelAlias) -> types.ModelAlias:
+    """Return an alias."""
+    return types.ModelAlias(
+        name=message.name,
+        model_version=message.model_version,
+        built_in=message.built_in,
+        etag=message.etag,
+        update_time=basic.time_from(message.update_time, message.HasField("update_time")),
+        actor=message.actor,
     )
 
 

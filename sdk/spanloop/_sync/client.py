@@ -11,6 +11,7 @@ from spanloop._sync.annotation import AnnotationCalls
 from spanloop._sync.automation import AutomationCalls
 from spanloop._sync.data import DataCalls
 from spanloop._sync.engines import EngineCalls
+from spanloop._sync.governance import GovernanceCalls
 from spanloop._sync.inference import InferenceCalls
 from spanloop._sync.registry import RegistryCalls
 from spanloop._sync.reports import ReportCalls
@@ -36,6 +37,7 @@ class Client(
     EngineCalls,
     ScriptCalls,
     RegistryCalls,
+    GovernanceCalls,
     InferenceCalls,
 ):
     """A client of all four services; use it in a `with` block of its kind, or close it.

@@ -9,6 +9,7 @@ from spanloop import types
 from spanloop._convert import registry as convert
 from spanloop._names import Named, child_name, deployment_name, name_of, project_name
 from spanloop._sync.transport import Transport
+from spanloop.registry.v1 import model_alias_pb2
 from spanloop.registry.v1 import registry_service_pb2 as pb
 
 
@@ -20,7 +21,7 @@ class RegistryCalls:
     def get_model_version(
         self, version: str | Named, *, timeout: float | None = None
     ) -> types.ModelVersion:
-        """Read a model version by its full name."""
+        """Read a model version by its full name, or by that of an alias."""
         response = self._transport.unary(
             self._transport.registry.GetModelVersion,
             pb.GetModelVersionRequest(name=name_of(version)),
@@ -48,7 +49,10 @@ class RegistryCalls:
     def retire_model_version(
         self, version: str | Named, *, etag: str = "", timeout: float | None = None
     ) -> types.ModelVersion:
-        """Take a READY version out of use; FailedPrecondition while it is deployed."""
+        """Take a READY version out of use.
+
+        FailedPrecondition while it is deployed, pinned or named by an alias.
+        """
         response = self._transport.unary(
             self._transport.registry.RetireModelVersion,
             pb.RetireModelVersionRequest(name=name_of(version), etag=etag),
@@ -63,16 +67,20 @@ class RegistryCalls:
         version: str | Named,
         *,
         etag: str = "",
+        force: bool = False,
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> types.Deployment:
-        """Point the project's deployment at a READY model version (id or full name).
+        """Point the project's deployment at a READY model version (id, full name or alias).
 
-        Aborted when `etag` is given and the deployment moved since.
+        Aborted when `etag` is given and the deployment moved since; FailedPrecondition with reason
+        GATE_FAILED when the project's gate refuses the version, unless `force`: its
+        `preconditions` say why.
         """
         request = pb.DeployRequest(
             model_version=child_name(project, "modelVersions", version),
             etag=etag,
+            force=force,
             request_id=request_id or uuid4().hex,
         )
         response = self._transport.unary(self._transport.registry.Deploy, request, timeout=timeout)
@@ -87,9 +95,9 @@ class RegistryCalls:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> types.Deployment:
-        """Serve the models of an earlier revision again, as a new revision.
+        """Serve the models and pins of an earlier revision again, as a new revision.
 
-        Revision 0 is the newest earlier one whose models differ from today's.
+        Revision 0 is the newest earlier one that serves something else than today's.
         """
         request = pb.RollbackRequest(
             name=deployment_name(project),
@@ -101,6 +109,105 @@ class RegistryCalls:
             self._transport.registry.Rollback, request, timeout=timeout
         )
         return convert.deployment(response.deployment)
+
+    def pin_label(
+        self,
+        project: str | Named,
+        label: str,
+        version: str | Named,
+        *,
+        etag: str = "",
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> types.Deployment:
+        """Serve a label from a READY version (id, full name or alias), whatever is deployed.
+
+        Aborted when `etag` is given and the deployment moved since.
+        """
+        request = pb.PinLabelRequest(
+            name=deployment_name(project),
+            label=label,
+            model_version=child_name(project, "modelVersions", version),
+            etag=etag,
+            request_id=request_id or uuid4().hex,
+        )
+        response = self._transport.unary(
+            self._transport.registry.PinLabel, request, timeout=timeout
+        )
+        return convert.deployment(response.deployment)
+
+    def unpin_label(
+        self,
+        project: str | Named,
+        label: str,
+        *,
+        etag: str = "",
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> types.Deployment:
+        """Serve a label from the deployed version again."""
+        request = pb.UnpinLabelRequest(
+            name=deployment_name(project),
+            label=label,
+            etag=etag,
+            request_id=request_id or uuid4().hex,
+        )
+        response = self._transport.unary(
+            self._transport.registry.UnpinLabel, request, timeout=timeout
+        )
+        return convert.deployment(response.deployment)
+
+    def set_model_alias(
+        self,
+        project: str | Named,
+        alias: str,
+        version: str | Named,
+        *,
+        etag: str = "",
+        timeout: float | None = None,
+    ) -> types.ModelAlias:
+        """Point an alias, e.g. `ner@staging`, at a READY version of its line.
+
+        Aborted when `etag` is given and the alias was changed since.
+        """
+        request = pb.SetModelAliasRequest(
+            model_alias=model_alias_pb2.ModelAlias(
+                name=child_name(project, "modelVersions", alias),
+                model_version=child_name(project, "modelVersions", version),
+                etag=etag,
+            )
+        )
+        response = self._transport.unary(
+            self._transport.registry.SetModelAlias, request, timeout=timeout, repeat=not etag
+        )
+        return convert.alias(response.model_alias)
+
+    def delete_model_alias(
+        self,
+        project: str | Named,
+        alias: str,
+        *,
+        etag: str = "",
+        timeout: float | None = None,
+    ) -> None:
+        """Remove an alias; the version that it means stays."""
+        self._transport.unary(
+            self._transport.registry.DeleteModelAlias,
+            pb.DeleteModelAliasRequest(name=child_name(project, "modelVersions", alias), etag=etag),
+            timeout=timeout,
+            repeat=False,
+        )
+
+    def list_model_aliases(
+        self, project: str | Named, *, timeout: float | None = None
+    ) -> Iterator[types.ModelAlias]:
+        """Iterate over the aliases of a project by name, `champion` and `previous` included."""
+        return self._transport.pages(
+            self._transport.registry.ListModelAliases,
+            pb.ListModelAliasesRequest(parent=project_name(project)),
+            lambda page: map(convert.alias, page.model_aliases),
+            timeout,
+        )
 
     def get_deployment(
         self, project: str | Named, *, timeout: float | None = None

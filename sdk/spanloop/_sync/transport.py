@@ -27,6 +27,9 @@ from spanloop.annotation.v1.suggestion_service_pb2_grpc import (
 )
 from spanloop.errors import SpanloopError
 from spanloop.inference.v1.inference_service_pb2_grpc import InferenceServiceStub as InferenceStub
+from spanloop.registry.v1.governance_service_pb2_grpc import (
+    GovernanceServiceStub as GovernanceStub,
+)
 from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceStub as RegistryStub
 from spanloop.trainer.v1.resource_service_pb2_grpc import ResourceServiceStub as ResourceStub
 from spanloop.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub as TrainerStub
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
     from spanloop.annotation.v1.rule_service_pb2_grpc import RuleServiceStub
     from spanloop.annotation.v1.suggestion_service_pb2_grpc import SuggestionServiceStub
     from spanloop.inference.v1.inference_service_pb2_grpc import InferenceServiceStub
+    from spanloop.registry.v1.governance_service_pb2_grpc import GovernanceServiceStub
     from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
     from spanloop.trainer.v1.resource_service_pb2_grpc import ResourceServiceStub
     from spanloop.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub
@@ -72,7 +76,8 @@ if TYPE_CHECKING:
 
 _STUBS = (
     *("annotation", "labeling", "members", "history", "agreement", "rules", "suggestions"),
-    *("trainer", "groups", "settings", "reports", "resources", "scripts", "registry", "inference"),
+    *("trainer", "groups", "settings", "reports", "resources", "scripts"),
+    *("registry", "governance", "inference"),
 )
 
 
@@ -144,6 +149,7 @@ class Transport:
         self.resources: ResourceServiceStub
         self.scripts: TrainingScriptServiceStub
         self.registry: RegistryServiceStub
+        self.governance: GovernanceServiceStub
         self.inference: InferenceServiceStub
 
     def __getattr__(self, name: str) -> object:
@@ -177,6 +183,8 @@ class Transport:
                 self.scripts = ScriptStub(self.channel("trainer"))
             case "registry":
                 self.registry = RegistryStub(self.channel(name))
+            case "governance":
+                self.governance = GovernanceStub(self.channel("registry"))
             case "inference":
                 self.inference = InferenceStub(self.channel(name))
             case _:

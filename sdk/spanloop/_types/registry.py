@@ -26,6 +26,8 @@ class DeploymentAction(Choice):
     UNSPECIFIED = "unspecified"
     DEPLOY = "deploy"
     ROLLBACK = "rollback"
+    PIN_LABEL = "pin_label"
+    UNPIN_LABEL = "unpin_label"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +47,15 @@ class Lineage:
     snapshot_content_hash: str
     training_job: str
     code_version: str
+    base_model_versions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelVersion:
-    """An immutable manifest: label value → digest of its adapter."""
+    """An immutable manifest: label value → digest of its adapter.
+
+    `purge_time`: when retention gave up its artifacts; nothing can serve it any more.
+    """
 
     name: str
     number: int
@@ -63,6 +69,7 @@ class ModelVersion:
     parity: ParityReport | None
     etag: str
     create_time: datetime | None
+    purge_time: datetime | None = None
 
     @property
     def id(self) -> str:
@@ -80,8 +87,21 @@ class DeployedModel:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LabelPin:
+    """One label that is served from another version than the deployed one."""
+
+    label: str
+    model_version: str
+    trunk_digest: str
+    adapter: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """What a project serves; `restored_revision` is 0 unless a rollback made this revision."""
+    """What a project serves; `restored_revision` is 0 unless a rollback made this revision.
+
+    `actor` made it: a user, or `system`. Each of the `pins` wins over the models for its label.
+    """
 
     name: str
     revision: int
@@ -90,3 +110,25 @@ class Deployment:
     restored_revision: int
     etag: str
     create_time: datetime | None
+    pins: tuple[LabelPin, ...] = ()
+    actor: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelAlias:
+    """A second name of a model version, which can be moved to another one.
+
+    `champion` and `previous` of each line are built in and follow the deployment.
+    """
+
+    name: str
+    model_version: str
+    built_in: bool
+    etag: str
+    update_time: datetime | None
+    actor: str
+
+    @property
+    def id(self) -> str:
+        """The last part of the name, e.g. `ner@staging`."""
+        return self.name.rpartition("/")[2]

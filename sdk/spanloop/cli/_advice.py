@@ -25,6 +25,8 @@ _BY_REASON = {
     "snapshots preview PROJECT` says which are taken, and why.",
     "MODEL_VERSION_UNKNOWN": "See the versions with `spanloop models list PROJECT`.",
     "MODEL_VERSION_NOT_READY": "Only READY versions serve: see `spanloop models show`.",
+    "GATE_FAILED": "See the gate with `spanloop policy show PROJECT`; `spanloop deploy --force` "
+    "overrides it.",
     "NOTHING_DEPLOYED": "Deploy a version first: `spanloop deploy PROJECT VERSION`.",
     "NOTHING_PREDICTED": "Predict the open tasks first: `spanloop preannotate PROJECT --watch`; or "
     "rank without predictions: --strategy random.",

@@ -1,4 +1,4 @@
-"""`spanloop deploy` and `spanloop rollback`."""
+"""`spanloop deploy`, `spanloop rollback`, `spanloop pin` and `spanloop unpin`."""
 
 from __future__ import annotations
 
@@ -23,14 +23,19 @@ def add_to(root: typer.Typer) -> None:
     """Add the commands."""
     root.command("deploy")(deploy)
     root.command("rollback")(rollback)
+    root.command("pin")(pin)
+    root.command("unpin")(unpin)
 
 
 def deploy(
     context: Context,
     project: Project,
     version: Annotated[
-        str, typer.Argument(metavar="[VERSION]", help="Default: the newest READY one.")
+        str, typer.Argument(metavar="[VERSION]", help="Or an alias. Default: the newest READY one.")
     ] = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Even though the project's gate refuses it.")
+    ] = False,
     etag: Annotated[str, typer.Option(help="Refuse when the deployment moved since.")] = "",
     wait: Wait = 10.0,
     as_json: AsJson = False,
@@ -45,7 +50,8 @@ def deploy(
                     f"{project} has no READY version: train one with `spanloop train {project}`."
                 )
             version = newest.name
-        _report(client, project, client.deploy(project, version, etag=etag), wait, as_json)
+        moved = client.deploy(project, version, etag=etag, force=force)
+        _report(client, project, moved, wait, as_json)
 
 
 def rollback(
@@ -59,7 +65,7 @@ def rollback(
     wait: Wait = 10.0,
     as_json: AsJson = False,
 ) -> None:
-    """Serve the models of an earlier revision again."""
+    """Serve the models and pins of an earlier revision again."""
     with session_of(context).client() as client:
         if not list_:
             moved = client.rollback(project, revision=revision, etag=etag)
@@ -84,8 +90,38 @@ def rollback(
     )
 
 
+def pin(
+    context: Context,
+    project: Project,
+    label: Annotated[str, typer.Argument(metavar="LABEL", help="Value of the label.")],
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="Or an alias.")],
+    etag: Annotated[str, typer.Option(help="Refuse when the deployment moved since.")] = "",
+    wait: Wait = 10.0,
+    as_json: AsJson = False,
+) -> None:
+    """Serve one label from another version, also after later deploys."""
+    with session_of(context).client() as client:
+        moved = client.pin_label(project, label, version, etag=etag)
+        _report(client, project, moved, wait, as_json)
+
+
+def unpin(
+    context: Context,
+    project: Project,
+    label: Annotated[str, typer.Argument(metavar="LABEL", help="Value of the label.")],
+    etag: Annotated[str, typer.Option(help="Refuse when the deployment moved since.")] = "",
+    wait: Wait = 10.0,
+    as_json: AsJson = False,
+) -> None:
+    """Serve a label from the deployed version again."""
+    with session_of(context).client() as client:
+        _report(client, project, client.unpin_label(project, label, etag=etag), wait, as_json)
+
+
 def _models(deployment: Deployment) -> str:
-    return ", ".join(model.model_version.rpartition("/")[2] for model in deployment.models)
+    models = [model.model_version.rpartition("/")[2] for model in deployment.models]
+    pins = [f"{pin.label} from {pin.model_version.rpartition('/')[2]}" for pin in deployment.pins]
+    return ", ".join([*models, *pins])
 
 
 def _report(

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from spanloop.cli import (
+    _aliases,
     _automation,
     _completions,
     _config,
@@ -20,6 +21,7 @@ from spanloop.cli import (
     _events,
     _export,
     _formats,
+    _governance,
     _import,
     _jobs,
     _labeling,
@@ -122,6 +124,7 @@ for module in (
         _engines,
         _automation,
         _deploy,
+        _governance,
         _predict,
         _preannotate,
         _export,
@@ -144,6 +147,8 @@ app.add_typer(_rules.app, name="rules")
 app.add_typer(_formats.app, name="formats")
 app.add_typer(_jobs.app, name="jobs")
 app.add_typer(_models.app, name="models")
+app.add_typer(_aliases.app, name="aliases")
+app.add_typer(_governance.app, name="policy")
 app.add_typer(_automation.app, name="settings")
 app.add_typer(_scripts.app, name="scripts")
 

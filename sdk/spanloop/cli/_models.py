@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from itertools import islice
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from spanloop.cli._groups import ListsByDefault
-from spanloop.cli._output import print_evaluation, print_json, print_table
+from spanloop.cli._output import note, print_evaluation, print_json, print_table
 from spanloop.cli._session import AsJson, Context, Project, session_of
 from spanloop.client import Client
 from spanloop.errors import FailedPrecondition
@@ -61,9 +64,11 @@ def show(
         ("state", found.state.value),
         ("failure", found.failure_message),
         ("created", found.create_time),
+        ("artifacts deleted", found.purge_time),
         ("training job", found.lineage.training_job),
         ("snapshot", found.lineage.snapshot),
         ("content hash", found.lineage.snapshot_content_hash),
+        ("made from", ", ".join(found.lineage.base_model_versions)),
         ("trunk", found.trunk_digest),
         *((f"adapter {label}", digest) for label, digest in found.adapters.items()),
     ]
@@ -73,6 +78,67 @@ def show(
     print_table(["", ""], ((key, value) for key, value in rows if value not in (None, "")))
     if found.evaluation is not None:
         print_evaluation(found.evaluation)
+
+
+@app.command()
+def card(
+    context: Context,
+    project: Project,
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="Or an alias.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write it into this file.")
+    ] = None,
+) -> None:
+    """Print the model card of one: Markdown with the metadata that Hugging Face reads."""
+    name = version if "/" in version else f"projects/{project}/modelVersions/{version}"
+    with session_of(context).client() as client:
+        text = client.get_model_card(name)
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        output.write_text(text, encoding="utf-8")
+
+
+@app.command()
+def audit(
+    context: Context,
+    project: Annotated[
+        str, typer.Argument(metavar="[PROJECT]", help="Default: all, with adapters and trunks.")
+    ] = "-",
+    version: Annotated[str, typer.Option(help="Only what is about this version.")] = "",
+    action: Annotated[
+        list[str] | None, typer.Option(help="Only these, e.g. deploy; repeat it.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """Show who changed what in the registry, newest first."""
+    resource = version
+    if version and "/" not in version:
+        resource = f"projects/{project}/modelVersions/{version}"
+    with session_of(context).client() as client:
+        entries = client.list_registry_audit(project, resource=resource, actions=action or ())
+        found = list(islice(entries, limit))
+        more = next(entries, None) is not None
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ["when", "who", "what", "resource", "version", ""],
+        (
+            (
+                one.time,
+                one.actor,
+                one.action.value,
+                one.resource,
+                one.model_version.rpartition("/")[2],
+                ", ".join(f"{key} {value}" for key, value in one.details.items()),
+            )
+            for one in found
+        ),
+    )
+    if more:
+        note(f"These are the newest {limit}: --limit shows more.")
 
 
 def deployed(client: Client, project: str) -> set[str]:

@@ -3,59 +3,111 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Sequence
 
-from services.common.call import check_deadline
+from services.common.call import check_deadline, current_actor
 from services.common.clock import Clock
-from services.common.errors import invalid_field
+from services.common.errors import PreconditionViolation, invalid_field
 from services.common.idempotency import RequestKey
 from services.common.paging import parse_page
+from services.registry import deploy_gate
 from services.registry import deployment as decisions
 from services.registry.deployment_log import DeploymentLog
-from services.registry.domain import Deployment
+from services.registry.domain import ModelVersion
 from services.registry.feed import DeploymentFeed
-from services.registry.handlers.versions import Versions
+from services.registry.handlers.aliases import Aliases
+from services.registry.pointers import Deployment
 
 
 class Deployments:
     """The deployment pointers of all projects."""
 
     def __init__(
-        self, log: DeploymentLog, versions: Versions, feed: DeploymentFeed, clock: Clock
+        self, log: DeploymentLog, aliases: Aliases, feed: DeploymentFeed, clock: Clock
     ) -> None:
         """Use the given parts."""
         self._log = log
-        self._versions = versions
+        self._aliases = aliases
         self._feed = feed
         self._clock = clock
         # Spares callers of one process lost races; the log is what keeps moves apart.
         self._moving = asyncio.Lock()
 
-    async def deploy(self, project: str, version: str, etag: str, request_id: str) -> Deployment:
-        """Point a project's deployment at a version.
+    async def deploy(
+        self, project: str, version: str, etag: str, request_id: str, *, force: bool = False
+    ) -> Deployment:
+        """Point a project's deployment at a version, given by its id or an alias.
 
         Raises:
-            NotFoundError: The project has no such version.
+            NotFoundError: The project has no such version or alias.
             AbortedError: `etag` is given and not the current one.
-            FailedPreconditionError: The version is not READY.
+            FailedPreconditionError: The version is not READY, or the project's gate refuses it
+                (GATE_FAILED) and `force` is not set.
             InvalidArgumentError: The request id was used for another version.
         """
-        request = RequestKey.of("Deploy", project, request_id, version.encode())
+        content = json.dumps([version, "force"]) if force else version
+        request = RequestKey.of("Deploy", project, request_id, content.encode())
 
         async def decide(current: Deployment | None) -> Deployment:
-            wanted = await self._versions.get(project, version)
-            retired = await self._log.retired(project, [wanted.id])
-            decisions.check_deployable(wanted, retired=bool(retired))
-            return decisions.deploy(current, wanted, self._clock.now())
+            wanted = await self._servable(project, version)
+            violations = await self._violations(current, wanted)
+            if not force:
+                deploy_gate.refuse(wanted, violations)
+            return decisions.deploy(
+                current,
+                wanted,
+                self._clock.now(),
+                current_actor(),
+                tuple(map(deploy_gate.told, violations)),
+            )
+
+        return await self._move(project, etag, request, decide)
+
+    async def pin(
+        self, project: str, label: str, version: str, etag: str, request_id: str
+    ) -> Deployment:
+        """Serve a label from a version, given by its id or an alias, whatever is deployed.
+
+        Raises:
+            NotFoundError: The project has no such version or alias.
+            AbortedError: `etag` is given and not the current one.
+            FailedPreconditionError: Nothing is deployed, or the version is not READY.
+            InvalidArgumentError: The version has no adapter for the label, or the request id was
+                used otherwise.
+        """
+        content = json.dumps([label, version]).encode()
+        request = RequestKey.of("PinLabel", project, request_id, content)
+
+        async def decide(current: Deployment | None) -> Deployment:
+            newest = decisions.require(project, current)
+            wanted = await self._servable(project, version)
+            return decisions.pin(newest, label, wanted, self._clock.now(), current_actor())
+
+        return await self._move(project, etag, request, decide)
+
+    async def unpin(self, project: str, label: str, etag: str, request_id: str) -> Deployment:
+        """Serve a label from the deployed version again.
+
+        Raises:
+            AbortedError: `etag` is given and not the current one.
+            FailedPreconditionError: Nothing is deployed, or the label is not pinned.
+            InvalidArgumentError: The request id was used otherwise.
+        """
+        request = RequestKey.of("UnpinLabel", project, request_id, json.dumps(label).encode())
+
+        async def decide(current: Deployment | None) -> Deployment:
+            newest = decisions.require(project, current)
+            return decisions.unpin(newest, label, self._clock.now(), current_actor())
 
         return await self._move(project, etag, request, decide)
 
     async def rollback(self, project: str, revision: int, etag: str, request_id: str) -> Deployment:
-        """Serve the models of an earlier revision again.
+        """Serve the models and pins of an earlier revision again.
 
         Args:
             project: The project.
-            revision: Which; 0: the newest earlier one whose models differ from today's.
+            revision: Which; 0: the newest earlier one that serves something else than today's.
             etag: As for `deploy`.
             request_id: As for `deploy`.
 
@@ -72,9 +124,8 @@ class Deployments:
         async def decide(current: Deployment | None) -> Deployment:
             newest = decisions.require(project, current)
             target = await self._target(newest, revision)
-            versions = [model.version for model in target.models] if target else []
-            retired = await self._log.retired(project, versions)
-            return decisions.rollback(newest, target, retired, self._clock.now())
+            retired = await self._log.retired(project, target.versions if target else ())
+            return decisions.rollback(newest, target, retired, self._clock.now(), current_actor())
 
         return await self._move(project, etag, request, decide)
 
@@ -93,6 +144,24 @@ class Deployments:
         scope = f"ListDeploymentRevisions\n{project}"
         page = parse_page(page_size, page_token, scope)
         return await self._log.page(project, page, scope)
+
+    async def _servable(self, project: str, version: str) -> ModelVersion:
+        found = await self._aliases.version(project, version)
+        retired = await self._log.retired(project, [found.id])
+        decisions.check_deployable(found, retired=bool(retired))
+        return found
+
+    async def _violations(
+        self, current: Deployment | None, version: ModelVersion
+    ) -> Sequence[PreconditionViolation]:
+        gate = (await self._log.policy(version.project)).gate
+        if gate is None:
+            return ()
+        served = None
+        for model in current.models if current else ():
+            if model.line == version.line:
+                served = await self._aliases.version(version.project, model.version)
+        return deploy_gate.judge(gate, version, served)
 
     async def _move(
         self,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from services.common.blobs import BlobStore, digest_of
-from services.common.clock import Clock
+from services.common.call import current_actor
 from services.common.errors import (
     FailedPreconditionError,
     NotFoundError,
@@ -24,8 +24,10 @@ from services.common.modeling.manifest import (
 )
 from services.common.paging import parse_page
 from services.common.validate import check_line
+from services.registry.artifact_repository import ArtifactDocuments
 from services.registry.domain import Adapter, ModelType, Trunk, hex_of
-from services.registry.repository import ArtifactDocuments
+from services.registry.file_uses import FileUses
+from services.registry.grace import Grace
 
 # Far above any real manifest and far below what a document may hold.
 MAX_MANIFEST_BYTES = 1024 * 1024
@@ -37,11 +39,14 @@ M = TypeVar("M", TrunkManifest, AdapterManifest)
 class Models:
     """Trunks and adapters."""
 
-    def __init__(self, repository: ArtifactDocuments, blobs: BlobStore, clock: Clock) -> None:
+    def __init__(
+        self, repository: ArtifactDocuments, blobs: BlobStore, uses: FileUses, grace: Grace
+    ) -> None:
         """Use the given stores."""
         self._repository = repository
         self._blobs = blobs
-        self._clock = clock
+        self._uses = uses
+        self._grace = grace
 
     async def register_trunk(self, data: bytes) -> Trunk:
         """Register a trunk by its manifest; one registered before is returned as it is.
@@ -57,7 +62,8 @@ class Models:
         if max(manifest.hidden_size, manifest.taps, manifest.max_length) > _MAX_INT32:
             raise invalid_field("trunk.manifest", "a size in it does not fit into 32 bits.")
         digest = digest_of(data)
-        if (known := await self._repository.trunk(digest)) is not None:
+        now, fresh = self._grace.now(), self._grace.fresh()
+        if (known := await self._repository.use_trunk(digest, now, fresh)) is not None:
             return known
         await self._require_files(manifest.files)
         return await self._repository.add_trunk(
@@ -69,7 +75,8 @@ class Models:
                 hidden_size=manifest.hidden_size,
                 taps=manifest.taps,
                 files=_digests(manifest.files),
-                create_time=self._clock.now(),
+                create_time=self._grace.now(),
+                actor=current_actor(),
             )
         )
 
@@ -107,7 +114,8 @@ class Models:
         for index, value in enumerate(manifest.classes):
             check_line(value, f"adapter.manifest.classes[{index}]", 1, 1_000)
         digest = digest_of(data)
-        if known := (await self._repository.adapters([digest])).get(digest):
+        now, fresh = self._grace.now(), self._grace.fresh()
+        if known := (await self._repository.use_adapters([digest], now, fresh)).get(digest):
             return known
         await self._check_trunk(manifest)
         await self._require_files(manifest.files)
@@ -119,7 +127,8 @@ class Models:
                 model_type=ModelType(manifest.model_type),
                 trunk_digest=manifest.trunk_digest,
                 files=_digests(manifest.files),
-                create_time=self._clock.now(),
+                create_time=self._grace.now(),
+                actor=current_actor(),
             )
         )
 
@@ -135,7 +144,9 @@ class Models:
         return adapter
 
     async def _check_trunk(self, manifest: AdapterManifest) -> None:
-        registered = await self._repository.trunk(manifest.trunk_digest)
+        registered = await self._repository.use_trunk(
+            manifest.trunk_digest, self._grace.now(), self._grace.fresh()
+        )
         if registered is None:
             raise FailedPreconditionError(
                 Reason.STATE_CONFLICT,
@@ -158,6 +169,8 @@ class Models:
 
     async def _require_files(self, files: Mapping[str, FileDigest]) -> None:
         for name, file in sorted(files.items()):
+            if await self._uses.use(file.digest, self._grace.now(), self._grace.fresh()):
+                raise _not_uploaded(name, file, "was not used for long and is being deleted")
             try:
                 size = await self._blobs.head(file.digest)
             except NotFoundError:

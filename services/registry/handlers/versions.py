@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
-from services.common.call import check_deadline
-from services.common.clock import Clock
+from services.common.call import check_deadline, current_actor
 from services.common.errors import (
     FailedPreconditionError,
     NotFoundError,
@@ -17,6 +16,7 @@ from services.common.errors import (
 from services.common.idempotency import RequestKey
 from services.common.paging import parse_page
 from services.registry import deployment as decisions
+from services.registry.artifact_repository import ArtifactDocuments
 from services.registry.deployment_log import DeploymentLog
 from services.registry.domain import (
     ModelVersion,
@@ -27,7 +27,8 @@ from services.registry.domain import (
     version_name,
 )
 from services.registry.gate import judge
-from services.registry.repository import ArtifactDocuments, VersionDocuments
+from services.registry.grace import Grace
+from services.registry.repository import VersionDocuments
 from services.registry.version_state import transition
 
 
@@ -39,13 +40,13 @@ class Versions:
         repository: VersionDocuments,
         artifacts: ArtifactDocuments,
         log: DeploymentLog,
-        clock: Clock,
+        grace: Grace,
     ) -> None:
         """Use the given stores."""
         self._repository = repository
         self._artifacts = artifacts
         self._log = log
-        self._clock = clock
+        self._grace = grace
         # Spares callers of one process lost races; the unique number is what keeps them apart.
         self._numbering = asyncio.Lock()
 
@@ -86,7 +87,7 @@ class Versions:
                 newest = await self._repository.newest(
                     draft.project, draft.model_type, draft.control
                 )
-                now = self._clock.now()
+                now = self._grace.now()
                 number, replacement = 1, 0
                 if newest is not None:
                     number, replacement = newest.number + 1, 0
@@ -99,6 +100,7 @@ class Versions:
                     trunk_digest=trunk_digest,
                     # so that the order in time is that of the numbers, whatever the clock does
                     create_time=max(now, newest.create_time + 1) if newest else now,
+                    actor=current_actor(),
                     request=request,
                 )
                 if made is not None:
@@ -139,7 +141,12 @@ class Versions:
         verdict = judge(report)
         current = await self.get(project, version)
         moved = await self._repository.verified(
-            current, verdict.state, report, verdict.failure_message
+            current,
+            verdict.state,
+            report,
+            verdict.failure_message,
+            now=self._grace.now(),
+            actor=current_actor(),
         )
         if moved is not None:
             await self._repository.finish_replacements(project)
@@ -159,7 +166,8 @@ class Versions:
 
         Raises:
             AbortedError: `etag` is not the current one.
-            FailedPreconditionError: The version is not READY, or is deployed.
+            FailedPreconditionError: The version is not READY, or is deployed, pinned or has an
+                alias.
         """
         current = await self.get(project, version)
         if etag and etag != current.etag:
@@ -176,14 +184,20 @@ class Versions:
             end = await self._log.end()
             if await self._log.retired(version.project, [version.id]):
                 return  # a call that died before it could change the state
-            decisions.check_retirable(version, await self._log.current(version.project))
+            decisions.check_retirable(
+                version,
+                await self._log.current(version.project),
+                await self._log.aliases(version.project),
+            )
             if await self._log.append_retirement(
-                end, version.project, version.id, self._clock.now()
+                end, version.project, version.id, self._grace.now(), current_actor()
             ):
                 return
 
     async def _common_trunk(self, draft: VersionDraft) -> str:
-        found = await self._artifacts.adapters(draft.adapters.values())
+        found = await self._artifacts.use_adapters(
+            draft.adapters.values(), self._grace.now(), self._grace.fresh()
+        )
         trunks: dict[str, str] = {}
         for label, digest in sorted(draft.adapters.items()):
             adapter = found.get(digest)

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from spanloop.common.v1 import evaluation_pb2 as spanloop_dot_common_dot_v1_dot_evaluation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%spanloop/registry/v1/deployment.proto\x12\x14spanloop.registry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#spanloop/common/v1/evaluation.proto\"\xf6\x01\n\rDeployedModel\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x14\n\x0ctrunk_digest\x18\x02 \x01(\t\x12\x43\n\x08\x61\x64\x61pters\x18\x03 \x03(\x0b\x32\x31.spanloop.registry.v1.DeployedModel.AdaptersEntry\x12\x31\n\nmodel_type\x18\x04 \x01(\x0e\x32\x1d.spanloop.common.v1.ModelType\x12\x0f\n\x07\x63ontrol\x18\x05 \x01(\t\x1a/\n\rAdaptersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xf3\x01\n\nDeployment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x33\n\x06models\x18\x03 \x03(\x0b\x32#.spanloop.registry.v1.DeployedModel\x12\x36\n\x06\x61\x63tion\x18\x04 \x01(\x0e\x32&.spanloop.registry.v1.DeploymentAction\x12\x19\n\x11restored_revision\x18\x05 \x01(\x03\x12\x0c\n\x04\x65tag\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*s\n\x10\x44\x65ploymentAction\x12!\n\x1d\x44\x45PLOYMENT_ACTION_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44\x45PLOYMENT_ACTION_DEPLOY\x10\x01\x12\x1e\n\x1a\x44\x45PLOYMENT_ACTION_ROLLBACK\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%spanloop/registry/v1/deployment.proto\x12\x14spanloop.registry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#spanloop/common/v1/evaluation.proto\"\xf6\x01\n\rDeployedModel\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x14\n\x0ctrunk_digest\x18\x02 \x01(\t\x12\x43\n\x08\x61\x64\x61pters\x18\x03 \x03(\x0b\x32\x31.spanloop.registry.v1.DeployedModel.AdaptersEntry\x12\x31\n\nmodel_type\x18\x04 \x01(\x0e\x32\x1d.spanloop.common.v1.ModelType\x12\x0f\n\x07\x63ontrol\x18\x05 \x01(\t\x1a/\n\rAdaptersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"W\n\x08LabelPin\x12\r\n\x05label\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x14\n\x0ctrunk_digest\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x04 \x01(\t\"\xb0\x02\n\nDeployment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x33\n\x06models\x18\x03 \x03(\x0b\x32#.spanloop.registry.v1.DeployedModel\x12\x36\n\x06\x61\x63tion\x18\x04 \x01(\x0e\x32&.spanloop.registry.v1.DeploymentAction\x12\x19\n\x11restored_revision\x18\x05 \x01(\x03\x12\x0c\n\x04\x65tag\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x04pins\x18\x08 \x03(\x0b\x32\x1e.spanloop.registry.v1.LabelPin\x12\r\n\x05\x61\x63tor\x18\t \x01(\t*\xb7\x01\n\x10\x44\x65ploymentAction\x12!\n\x1d\x44\x45PLOYMENT_ACTION_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44\x45PLOYMENT_ACTION_DEPLOY\x10\x01\x12\x1e\n\x1a\x44\x45PLOYMENT_ACTION_ROLLBACK\x10\x02\x12\x1f\n\x1b\x44\x45PLOYMENT_ACTION_PIN_LABEL\x10\x03\x12!\n\x1d\x44\x45PLOYMENT_ACTION_UNPIN_LABEL\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,12 +35,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_DEPLOYEDMODEL_ADAPTERSENTRY']._loaded_options = None
   _globals['_DEPLOYEDMODEL_ADAPTERSENTRY']._serialized_options = b'8\001'
-  _globals['_DEPLOYMENTACTION']._serialized_start=628
-  _globals['_DEPLOYMENTACTION']._serialized_end=743
+  _globals['_DEPLOYMENTACTION']._serialized_start=779
+  _globals['_DEPLOYMENTACTION']._serialized_end=962
   _globals['_DEPLOYEDMODEL']._serialized_start=134
   _globals['_DEPLOYEDMODEL']._serialized_end=380
   _globals['_DEPLOYEDMODEL_ADAPTERSENTRY']._serialized_start=333
   _globals['_DEPLOYEDMODEL_ADAPTERSENTRY']._serialized_end=380
-  _globals['_DEPLOYMENT']._serialized_start=383
-  _globals['_DEPLOYMENT']._serialized_end=626
+  _globals['_LABELPIN']._serialized_start=382
+  _globals['_LABELPIN']._serialized_end=469
+  _globals['_DEPLOYMENT']._serialized_start=472
+  _globals['_DEPLOYMENT']._serialized_end=776
 # @@protoc_insertion_point(module_scope)

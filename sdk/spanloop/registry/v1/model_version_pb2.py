@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from spanloop.common.v1 import evaluation_pb2 as spanloop_dot_common_dot_v1_dot_evaluation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(spanloop/registry/v1/model_version.proto\x12\x14spanloop.registry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#spanloop/common/v1/evaluation.proto\"L\n\x0cParityReport\x12\x14\n\x0cmax_abs_diff\x18\x01 \x01(\x01\x12\r\n\x05texts\x18\x02 \x01(\x05\x12\x17\n\x0fspan_mismatches\x18\x03 \x01(\x05\"z\n\x07Lineage\x12\x10\n\x08snapshot\x18\x01 \x01(\t\x12\x1d\n\x15snapshot_content_hash\x18\x02 \x01(\t\x12\x14\n\x0ctraining_job\x18\x03 \x01(\t\x12\x14\n\x0c\x63ode_version\x18\x04 \x01(\t\x12\x12\n\nparameters\x18\x05 \x01(\t\"\xd3\x04\n\x0cModelVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x05\x12\x31\n\nmodel_type\x18\x03 \x01(\x0e\x32\x1d.spanloop.common.v1.ModelType\x12\x42\n\x08\x61\x64\x61pters\x18\x04 \x03(\x0b\x32\x30.spanloop.registry.v1.ModelVersion.AdaptersEntry\x12\x14\n\x0ctrunk_digest\x18\x05 \x01(\t\x12\x38\n\nevaluation\x18\x06 \x01(\x0b\x32$.spanloop.common.v1.EvaluationReport\x12.\n\x07lineage\x18\x07 \x01(\x0b\x32\x1d.spanloop.registry.v1.Lineage\x12\x36\n\x05state\x18\x08 \x01(\x0e\x32\'.spanloop.registry.v1.ModelVersionState\x12\x17\n\x0f\x66\x61ilure_message\x18\t \x01(\t\x12\x32\n\x06parity\x18\n \x01(\x0b\x32\".spanloop.registry.v1.ParityReport\x12\x0c\n\x04\x65tag\x18\x0b \x01(\t\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63ontrol\x18\r \x01(\t\x12\x13\n\x0breplacement\x18\x0e \x01(\x05\x12\x13\n\x0breplaced_by\x18\x0f \x01(\t\x1a/\n\rAdaptersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\xbc\x01\n\x11ModelVersionState\x12#\n\x1fMODEL_VERSION_STATE_UNSPECIFIED\x10\x00\x12\"\n\x1eMODEL_VERSION_STATE_REGISTERED\x10\x01\x12\x1d\n\x19MODEL_VERSION_STATE_READY\x10\x02\x12\x1f\n\x1bMODEL_VERSION_STATE_RETIRED\x10\x03\x12\x1e\n\x1aMODEL_VERSION_STATE_FAILED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(spanloop/registry/v1/model_version.proto\x12\x14spanloop.registry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#spanloop/common/v1/evaluation.proto\"L\n\x0cParityReport\x12\x14\n\x0cmax_abs_diff\x18\x01 \x01(\x01\x12\r\n\x05texts\x18\x02 \x01(\x05\x12\x17\n\x0fspan_mismatches\x18\x03 \x01(\x05\"\x97\x01\n\x07Lineage\x12\x10\n\x08snapshot\x18\x01 \x01(\t\x12\x1d\n\x15snapshot_content_hash\x18\x02 \x01(\t\x12\x14\n\x0ctraining_job\x18\x03 \x01(\t\x12\x14\n\x0c\x63ode_version\x18\x04 \x01(\t\x12\x12\n\nparameters\x18\x05 \x01(\t\x12\x1b\n\x13\x62\x61se_model_versions\x18\x06 \x03(\t\"Z\n\x08\x42\x61seline\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x37\n\nevaluation\x18\x02 \x01(\x0b\x32#.spanloop.common.v1.SplitEvaluation\"\xb5\x05\n\x0cModelVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x05\x12\x31\n\nmodel_type\x18\x03 \x01(\x0e\x32\x1d.spanloop.common.v1.ModelType\x12\x42\n\x08\x61\x64\x61pters\x18\x04 \x03(\x0b\x32\x30.spanloop.registry.v1.ModelVersion.AdaptersEntry\x12\x14\n\x0ctrunk_digest\x18\x05 \x01(\t\x12\x38\n\nevaluation\x18\x06 \x01(\x0b\x32$.spanloop.common.v1.EvaluationReport\x12.\n\x07lineage\x18\x07 \x01(\x0b\x32\x1d.spanloop.registry.v1.Lineage\x12\x36\n\x05state\x18\x08 \x01(\x0e\x32\'.spanloop.registry.v1.ModelVersionState\x12\x17\n\x0f\x66\x61ilure_message\x18\t \x01(\t\x12\x32\n\x06parity\x18\n \x01(\x0b\x32\".spanloop.registry.v1.ParityReport\x12\x0c\n\x04\x65tag\x18\x0b \x01(\t\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63ontrol\x18\r \x01(\t\x12\x13\n\x0breplacement\x18\x0e \x01(\x05\x12\x13\n\x0breplaced_by\x18\x0f \x01(\t\x12.\n\npurge_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x08\x62\x61seline\x18\x11 \x01(\x0b\x32\x1e.spanloop.registry.v1.Baseline\x1a/\n\rAdaptersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\xbc\x01\n\x11ModelVersionState\x12#\n\x1fMODEL_VERSION_STATE_UNSPECIFIED\x10\x00\x12\"\n\x1eMODEL_VERSION_STATE_REGISTERED\x10\x01\x12\x1d\n\x19MODEL_VERSION_STATE_READY\x10\x02\x12\x1f\n\x1bMODEL_VERSION_STATE_RETIRED\x10\x03\x12\x1e\n\x1aMODEL_VERSION_STATE_FAILED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,14 +35,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MODELVERSION_ADAPTERSENTRY']._loaded_options = None
   _globals['_MODELVERSION_ADAPTERSENTRY']._serialized_options = b'8\001'
-  _globals['_MODELVERSIONSTATE']._serialized_start=937
-  _globals['_MODELVERSIONSTATE']._serialized_end=1125
+  _globals['_MODELVERSIONSTATE']._serialized_start=1157
+  _globals['_MODELVERSIONSTATE']._serialized_end=1345
   _globals['_PARITYREPORT']._serialized_start=136
   _globals['_PARITYREPORT']._serialized_end=212
-  _globals['_LINEAGE']._serialized_start=214
-  _globals['_LINEAGE']._serialized_end=336
-  _globals['_MODELVERSION']._serialized_start=339
-  _globals['_MODELVERSION']._serialized_end=934
-  _globals['_MODELVERSION_ADAPTERSENTRY']._serialized_start=887
-  _globals['_MODELVERSION_ADAPTERSENTRY']._serialized_end=934
+  _globals['_LINEAGE']._serialized_start=215
+  _globals['_LINEAGE']._serialized_end=366
+  _globals['_BASELINE']._serialized_start=368
+  _globals['_BASELINE']._serialized_end=458
+  _globals['_MODELVERSION']._serialized_start=461
+  _globals['_MODELVERSION']._serialized_end=1154
+  _globals['_MODELVERSION_ADAPTERSENTRY']._serialized_start=1107
+  _globals['_MODELVERSION_ADAPTERSENTRY']._serialized_end=1154
 # @@protoc_insertion_point(module_scope)

@@ -1,6 +1,7 @@
 from spanloop.common.v1 import evaluation_pb2 as _evaluation_pb2
 from spanloop.registry.v1 import adapter_pb2 as _adapter_pb2
 from spanloop.registry.v1 import deployment_pb2 as _deployment_pb2
+from spanloop.registry.v1 import model_alias_pb2 as _model_alias_pb2
 from spanloop.registry.v1 import model_version_pb2 as _model_version_pb2
 from spanloop.registry.v1 import trunk_pb2 as _trunk_pb2
 from google.protobuf.internal import containers as _containers
@@ -190,14 +191,16 @@ class ListModelVersionsResponse(_message.Message):
     def __init__(self, model_versions: _Optional[_Iterable[_Union[_model_version_pb2.ModelVersion, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class DeployRequest(_message.Message):
-    __slots__ = ("model_version", "etag", "request_id")
+    __slots__ = ("model_version", "etag", "request_id", "force")
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
     model_version: str
     etag: str
     request_id: str
-    def __init__(self, model_version: _Optional[str] = ..., etag: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    force: bool
+    def __init__(self, model_version: _Optional[str] = ..., etag: _Optional[str] = ..., request_id: _Optional[str] = ..., force: _Optional[bool] = ...) -> None: ...
 
 class DeployResponse(_message.Message):
     __slots__ = ("deployment",)
@@ -218,6 +221,44 @@ class RollbackRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ..., revision: _Optional[int] = ..., etag: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class RollbackResponse(_message.Message):
+    __slots__ = ("deployment",)
+    DEPLOYMENT_FIELD_NUMBER: _ClassVar[int]
+    deployment: _deployment_pb2.Deployment
+    def __init__(self, deployment: _Optional[_Union[_deployment_pb2.Deployment, _Mapping]] = ...) -> None: ...
+
+class PinLabelRequest(_message.Message):
+    __slots__ = ("name", "label", "model_version", "etag", "request_id")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    label: str
+    model_version: str
+    etag: str
+    request_id: str
+    def __init__(self, name: _Optional[str] = ..., label: _Optional[str] = ..., model_version: _Optional[str] = ..., etag: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class PinLabelResponse(_message.Message):
+    __slots__ = ("deployment",)
+    DEPLOYMENT_FIELD_NUMBER: _ClassVar[int]
+    deployment: _deployment_pb2.Deployment
+    def __init__(self, deployment: _Optional[_Union[_deployment_pb2.Deployment, _Mapping]] = ...) -> None: ...
+
+class UnpinLabelRequest(_message.Message):
+    __slots__ = ("name", "label", "etag", "request_id")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    label: str
+    etag: str
+    request_id: str
+    def __init__(self, name: _Optional[str] = ..., label: _Optional[str] = ..., etag: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class UnpinLabelResponse(_message.Message):
     __slots__ = ("deployment",)
     DEPLOYMENT_FIELD_NUMBER: _ClassVar[int]
     deployment: _deployment_pb2.Deployment
@@ -269,3 +310,45 @@ class WatchDeploymentResponse(_message.Message):
     deployment: _deployment_pb2.Deployment
     heartbeat: WatchDeploymentResponse.Heartbeat
     def __init__(self, deployment: _Optional[_Union[_deployment_pb2.Deployment, _Mapping]] = ..., heartbeat: _Optional[_Union[WatchDeploymentResponse.Heartbeat, _Mapping]] = ...) -> None: ...
+
+class SetModelAliasRequest(_message.Message):
+    __slots__ = ("model_alias",)
+    MODEL_ALIAS_FIELD_NUMBER: _ClassVar[int]
+    model_alias: _model_alias_pb2.ModelAlias
+    def __init__(self, model_alias: _Optional[_Union[_model_alias_pb2.ModelAlias, _Mapping]] = ...) -> None: ...
+
+class SetModelAliasResponse(_message.Message):
+    __slots__ = ("model_alias",)
+    MODEL_ALIAS_FIELD_NUMBER: _ClassVar[int]
+    model_alias: _model_alias_pb2.ModelAlias
+    def __init__(self, model_alias: _Optional[_Union[_model_alias_pb2.ModelAlias, _Mapping]] = ...) -> None: ...
+
+class DeleteModelAliasRequest(_message.Message):
+    __slots__ = ("name", "etag")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    etag: str
+    def __init__(self, name: _Optional[str] = ..., etag: _Optional[str] = ...) -> None: ...
+
+class DeleteModelAliasResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListModelAliasesRequest(_message.Message):
+    __slots__ = ("parent", "page_size", "page_token")
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    parent: str
+    page_size: int
+    page_token: str
+    def __init__(self, parent: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListModelAliasesResponse(_message.Message):
+    __slots__ = ("model_aliases", "next_page_token")
+    MODEL_ALIASES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    model_aliases: _containers.RepeatedCompositeFieldContainer[_model_alias_pb2.ModelAlias]
+    next_page_token: str
+    def __init__(self, model_aliases: _Optional[_Iterable[_Union[_model_alias_pb2.ModelAlias, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...

@@ -108,6 +108,16 @@ class RegistryServiceStub:
                 request_serializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.RollbackRequest.SerializeToString,
                 response_deserializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.RollbackResponse.FromString,
                 _registered_method=True)
+        self.PinLabel = channel.unary_unary(
+                '/spanloop.registry.v1.RegistryService/PinLabel',
+                request_serializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.PinLabelRequest.SerializeToString,
+                response_deserializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.PinLabelResponse.FromString,
+                _registered_method=True)
+        self.UnpinLabel = channel.unary_unary(
+                '/spanloop.registry.v1.RegistryService/UnpinLabel',
+                request_serializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.UnpinLabelRequest.SerializeToString,
+                response_deserializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.UnpinLabelResponse.FromString,
+                _registered_method=True)
         self.GetDeployment = channel.unary_unary(
                 '/spanloop.registry.v1.RegistryService/GetDeployment',
                 request_serializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.GetDeploymentRequest.SerializeToString,
@@ -122,6 +132,21 @@ class RegistryServiceStub:
                 '/spanloop.registry.v1.RegistryService/WatchDeployment',
                 request_serializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.WatchDeploymentRequest.SerializeToString,
                 response_deserializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.WatchDeploymentResponse.FromString,
+                _registered_method=True)
+        self.SetModelAlias = channel.unary_unary(
+                '/spanloop.registry.v1.RegistryService/SetModelAlias',
+                request_serializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.SetModelAliasRequest.SerializeToString,
+                response_deserializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.SetModelAliasResponse.FromString,
+                _registered_method=True)
+        self.DeleteModelAlias = channel.unary_unary(
+                '/spanloop.registry.v1.RegistryService/DeleteModelAlias',
+                request_serializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.DeleteModelAliasRequest.SerializeToString,
+                response_deserializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.DeleteModelAliasResponse.FromString,
+                _registered_method=True)
+        self.ListModelAliases = channel.unary_unary(
+                '/spanloop.registry.v1.RegistryService/ListModelAliases',
+                request_serializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.ListModelAliasesRequest.SerializeToString,
+                response_deserializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.ListModelAliasesResponse.FromString,
                 _registered_method=True)
 
 
@@ -202,14 +227,14 @@ class RegistryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RetireModelVersion(self, request, context):
-        """Takes a READY version out of use. FAILED_PRECONDITION while it is deployed.
+        """Takes a READY version out of use. FAILED_PRECONDITION while it is deployed or pinned.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetModelVersion(self, request, context):
-        """Reads a model version.
+        """Reads a model version, by its name or by an alias.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -223,16 +248,36 @@ class RegistryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Deploy(self, request, context):
-        """Points the project's deployment at a READY model version; versions of other types stay. ABORTED
-        when the deployment moved since the caller read the etag that it sent.
+        """Points the project's deployment at a READY model version; versions of other types and pins stay.
+        ABORTED when the deployment moved since the caller read the etag that it sent.
+        FAILED_PRECONDITION (GATE_FAILED) with a PreconditionFailure that names each violated rule when
+        the project's gate refuses the version.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Rollback(self, request, context):
-        """Serves the models of an earlier revision again, as a new revision. ABORTED as Deploy;
+        """Serves the models and pins of an earlier revision again, as a new revision. ABORTED as Deploy;
         FAILED_PRECONDITION when there is no such revision or one of its versions is RETIRED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PinLabel(self, request, context):
+        """Serves one label from another READY version than the deployed one, from now on, whatever is
+        deployed later; a pin of the label before is replaced. Only versions of MODEL_TYPE_NER have labels
+        to pin. ABORTED as Deploy; FAILED_PRECONDITION before the first Deploy; INVALID_ARGUMENT
+        (LABEL_UNKNOWN) when the version has no adapter for the label.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnpinLabel(self, request, context):
+        """Serves a label from the deployed version again. ABORTED as Deploy; FAILED_PRECONDITION when it is
+        not pinned.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -255,6 +300,28 @@ class RegistryServiceServicer:
     def WatchDeployment(self, request, context):
         """Streams deployments: the newest revision of each at once, then every move, with heartbeats in
         between. Ends only when the caller ends it or the server drains (UNAVAILABLE; call again).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetModelAlias(self, request, context):
+        """Points an alias at a READY version of its line, whether or not it exists. ABORTED when it was
+        changed since the caller read the etag that it sent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteModelAlias(self, request, context):
+        """Removes an alias; the version stays. ABORTED as SetModelAlias.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListModelAliases(self, request, context):
+        """Lists the aliases of a project by name, built-in ones included.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -333,6 +400,16 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     request_deserializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.RollbackRequest.FromString,
                     response_serializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.RollbackResponse.SerializeToString,
             ),
+            'PinLabel': grpc.unary_unary_rpc_method_handler(
+                    servicer.PinLabel,
+                    request_deserializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.PinLabelRequest.FromString,
+                    response_serializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.PinLabelResponse.SerializeToString,
+            ),
+            'UnpinLabel': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnpinLabel,
+                    request_deserializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.UnpinLabelRequest.FromString,
+                    response_serializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.UnpinLabelResponse.SerializeToString,
+            ),
             'GetDeployment': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDeployment,
                     request_deserializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.GetDeploymentRequest.FromString,
@@ -347,6 +424,21 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.WatchDeployment,
                     request_deserializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.WatchDeploymentRequest.FromString,
                     response_serializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.WatchDeploymentResponse.SerializeToString,
+            ),
+            'SetModelAlias': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetModelAlias,
+                    request_deserializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.SetModelAliasRequest.FromString,
+                    response_serializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.SetModelAliasResponse.SerializeToString,
+            ),
+            'DeleteModelAlias': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteModelAlias,
+                    request_deserializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.DeleteModelAliasRequest.FromString,
+                    response_serializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.DeleteModelAliasResponse.SerializeToString,
+            ),
+            'ListModelAliases': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModelAliases,
+                    request_deserializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.ListModelAliasesRequest.FromString,
+                    response_serializer=spanloop_dot_registry_dot_v1_dot_registry__service__pb2.ListModelAliasesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -742,6 +834,60 @@ class RegistryService:
             _registered_method=True)
 
     @staticmethod
+    def PinLabel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spanloop.registry.v1.RegistryService/PinLabel',
+            spanloop_dot_registry_dot_v1_dot_registry__service__pb2.PinLabelRequest.SerializeToString,
+            spanloop_dot_registry_dot_v1_dot_registry__service__pb2.PinLabelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnpinLabel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spanloop.registry.v1.RegistryService/UnpinLabel',
+            spanloop_dot_registry_dot_v1_dot_registry__service__pb2.UnpinLabelRequest.SerializeToString,
+            spanloop_dot_registry_dot_v1_dot_registry__service__pb2.UnpinLabelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetDeployment(request,
             target,
             options=(),
@@ -812,6 +958,87 @@ class RegistryService:
             '/spanloop.registry.v1.RegistryService/WatchDeployment',
             spanloop_dot_registry_dot_v1_dot_registry__service__pb2.WatchDeploymentRequest.SerializeToString,
             spanloop_dot_registry_dot_v1_dot_registry__service__pb2.WatchDeploymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetModelAlias(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spanloop.registry.v1.RegistryService/SetModelAlias',
+            spanloop_dot_registry_dot_v1_dot_registry__service__pb2.SetModelAliasRequest.SerializeToString,
+            spanloop_dot_registry_dot_v1_dot_registry__service__pb2.SetModelAliasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteModelAlias(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spanloop.registry.v1.RegistryService/DeleteModelAlias',
+            spanloop_dot_registry_dot_v1_dot_registry__service__pb2.DeleteModelAliasRequest.SerializeToString,
+            spanloop_dot_registry_dot_v1_dot_registry__service__pb2.DeleteModelAliasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListModelAliases(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spanloop.registry.v1.RegistryService/ListModelAliases',
+            spanloop_dot_registry_dot_v1_dot_registry__service__pb2.ListModelAliasesRequest.SerializeToString,
+            spanloop_dot_registry_dot_v1_dot_registry__service__pb2.ListModelAliasesResponse.FromString,
             options,
             channel_credentials,
             insecure,

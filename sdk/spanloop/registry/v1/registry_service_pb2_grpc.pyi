@@ -66,18 +66,30 @@ class RegistryServiceStub:
     the same answer; another report is FAILED_PRECONDITION.
     """
     RetireModelVersion: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.RetireModelVersionRequest, _registry_service_pb2.RetireModelVersionResponse]
-    """Takes a READY version out of use. FAILED_PRECONDITION while it is deployed."""
+    """Takes a READY version out of use. FAILED_PRECONDITION while it is deployed or pinned."""
     GetModelVersion: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.GetModelVersionRequest, _registry_service_pb2.GetModelVersionResponse]
-    """Reads a model version."""
+    """Reads a model version, by its name or by an alias."""
     ListModelVersions: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ListModelVersionsRequest, _registry_service_pb2.ListModelVersionsResponse]
     """Lists the model versions of a project."""
     Deploy: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.DeployRequest, _registry_service_pb2.DeployResponse]
-    """Points the project's deployment at a READY model version; versions of other types stay. ABORTED
-    when the deployment moved since the caller read the etag that it sent.
+    """Points the project's deployment at a READY model version; versions of other types and pins stay.
+    ABORTED when the deployment moved since the caller read the etag that it sent.
+    FAILED_PRECONDITION (GATE_FAILED) with a PreconditionFailure that names each violated rule when
+    the project's gate refuses the version.
     """
     Rollback: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.RollbackRequest, _registry_service_pb2.RollbackResponse]
-    """Serves the models of an earlier revision again, as a new revision. ABORTED as Deploy;
+    """Serves the models and pins of an earlier revision again, as a new revision. ABORTED as Deploy;
     FAILED_PRECONDITION when there is no such revision or one of its versions is RETIRED.
+    """
+    PinLabel: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.PinLabelRequest, _registry_service_pb2.PinLabelResponse]
+    """Serves one label from another READY version than the deployed one, from now on, whatever is
+    deployed later; a pin of the label before is replaced. Only versions of MODEL_TYPE_NER have labels
+    to pin. ABORTED as Deploy; FAILED_PRECONDITION before the first Deploy; INVALID_ARGUMENT
+    (LABEL_UNKNOWN) when the version has no adapter for the label.
+    """
+    UnpinLabel: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.UnpinLabelRequest, _registry_service_pb2.UnpinLabelResponse]
+    """Serves a label from the deployed version again. ABORTED as Deploy; FAILED_PRECONDITION when it is
+    not pinned.
     """
     GetDeployment: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.GetDeploymentRequest, _registry_service_pb2.GetDeploymentResponse]
     """Reads what a project serves. FAILED_PRECONDITION (NOTHING_DEPLOYED) before the first Deploy."""
@@ -87,6 +99,14 @@ class RegistryServiceStub:
     """Streams deployments: the newest revision of each at once, then every move, with heartbeats in
     between. Ends only when the caller ends it or the server drains (UNAVAILABLE; call again).
     """
+    SetModelAlias: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.SetModelAliasRequest, _registry_service_pb2.SetModelAliasResponse]
+    """Points an alias at a READY version of its line, whether or not it exists. ABORTED when it was
+    changed since the caller read the etag that it sent.
+    """
+    DeleteModelAlias: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.DeleteModelAliasRequest, _registry_service_pb2.DeleteModelAliasResponse]
+    """Removes an alias; the version stays. ABORTED as SetModelAlias."""
+    ListModelAliases: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ListModelAliasesRequest, _registry_service_pb2.ListModelAliasesResponse]
+    """Lists the aliases of a project by name, built-in ones included."""
 
 @_typing.type_check_only
 class RegistryServiceAsyncStub(RegistryServiceStub):
@@ -126,18 +146,30 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     the same answer; another report is FAILED_PRECONDITION.
     """
     RetireModelVersion: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.RetireModelVersionRequest, _registry_service_pb2.RetireModelVersionResponse]  # type: ignore[assignment]
-    """Takes a READY version out of use. FAILED_PRECONDITION while it is deployed."""
+    """Takes a READY version out of use. FAILED_PRECONDITION while it is deployed or pinned."""
     GetModelVersion: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.GetModelVersionRequest, _registry_service_pb2.GetModelVersionResponse]  # type: ignore[assignment]
-    """Reads a model version."""
+    """Reads a model version, by its name or by an alias."""
     ListModelVersions: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ListModelVersionsRequest, _registry_service_pb2.ListModelVersionsResponse]  # type: ignore[assignment]
     """Lists the model versions of a project."""
     Deploy: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.DeployRequest, _registry_service_pb2.DeployResponse]  # type: ignore[assignment]
-    """Points the project's deployment at a READY model version; versions of other types stay. ABORTED
-    when the deployment moved since the caller read the etag that it sent.
+    """Points the project's deployment at a READY model version; versions of other types and pins stay.
+    ABORTED when the deployment moved since the caller read the etag that it sent.
+    FAILED_PRECONDITION (GATE_FAILED) with a PreconditionFailure that names each violated rule when
+    the project's gate refuses the version.
     """
     Rollback: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.RollbackRequest, _registry_service_pb2.RollbackResponse]  # type: ignore[assignment]
-    """Serves the models of an earlier revision again, as a new revision. ABORTED as Deploy;
+    """Serves the models and pins of an earlier revision again, as a new revision. ABORTED as Deploy;
     FAILED_PRECONDITION when there is no such revision or one of its versions is RETIRED.
+    """
+    PinLabel: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.PinLabelRequest, _registry_service_pb2.PinLabelResponse]  # type: ignore[assignment]
+    """Serves one label from another READY version than the deployed one, from now on, whatever is
+    deployed later; a pin of the label before is replaced. Only versions of MODEL_TYPE_NER have labels
+    to pin. ABORTED as Deploy; FAILED_PRECONDITION before the first Deploy; INVALID_ARGUMENT
+    (LABEL_UNKNOWN) when the version has no adapter for the label.
+    """
+    UnpinLabel: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.UnpinLabelRequest, _registry_service_pb2.UnpinLabelResponse]  # type: ignore[assignment]
+    """Serves a label from the deployed version again. ABORTED as Deploy; FAILED_PRECONDITION when it is
+    not pinned.
     """
     GetDeployment: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.GetDeploymentRequest, _registry_service_pb2.GetDeploymentResponse]  # type: ignore[assignment]
     """Reads what a project serves. FAILED_PRECONDITION (NOTHING_DEPLOYED) before the first Deploy."""
@@ -147,6 +179,14 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """Streams deployments: the newest revision of each at once, then every move, with heartbeats in
     between. Ends only when the caller ends it or the server drains (UNAVAILABLE; call again).
     """
+    SetModelAlias: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.SetModelAliasRequest, _registry_service_pb2.SetModelAliasResponse]  # type: ignore[assignment]
+    """Points an alias at a READY version of its line, whether or not it exists. ABORTED when it was
+    changed since the caller read the etag that it sent.
+    """
+    DeleteModelAlias: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.DeleteModelAliasRequest, _registry_service_pb2.DeleteModelAliasResponse]  # type: ignore[assignment]
+    """Removes an alias; the version stays. ABORTED as SetModelAlias."""
+    ListModelAliases: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ListModelAliasesRequest, _registry_service_pb2.ListModelAliasesResponse]  # type: ignore[assignment]
+    """Lists the aliases of a project by name, built-in ones included."""
 
 class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Stores trunks, adapters and model versions, and says what each project serves.
@@ -243,7 +283,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_service_pb2.RetireModelVersionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_service_pb2.RetireModelVersionResponse, _abc.Awaitable[_registry_service_pb2.RetireModelVersionResponse]]:
-        """Takes a READY version out of use. FAILED_PRECONDITION while it is deployed."""
+        """Takes a READY version out of use. FAILED_PRECONDITION while it is deployed or pinned."""
 
     @_abc_1.abstractmethod
     def GetModelVersion(
@@ -251,7 +291,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_service_pb2.GetModelVersionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_service_pb2.GetModelVersionResponse, _abc.Awaitable[_registry_service_pb2.GetModelVersionResponse]]:
-        """Reads a model version."""
+        """Reads a model version, by its name or by an alias."""
 
     @_abc_1.abstractmethod
     def ListModelVersions(
@@ -267,8 +307,10 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_service_pb2.DeployRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_service_pb2.DeployResponse, _abc.Awaitable[_registry_service_pb2.DeployResponse]]:
-        """Points the project's deployment at a READY model version; versions of other types stay. ABORTED
-        when the deployment moved since the caller read the etag that it sent.
+        """Points the project's deployment at a READY model version; versions of other types and pins stay.
+        ABORTED when the deployment moved since the caller read the etag that it sent.
+        FAILED_PRECONDITION (GATE_FAILED) with a PreconditionFailure that names each violated rule when
+        the project's gate refuses the version.
         """
 
     @_abc_1.abstractmethod
@@ -277,8 +319,30 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_service_pb2.RollbackRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_service_pb2.RollbackResponse, _abc.Awaitable[_registry_service_pb2.RollbackResponse]]:
-        """Serves the models of an earlier revision again, as a new revision. ABORTED as Deploy;
+        """Serves the models and pins of an earlier revision again, as a new revision. ABORTED as Deploy;
         FAILED_PRECONDITION when there is no such revision or one of its versions is RETIRED.
+        """
+
+    @_abc_1.abstractmethod
+    def PinLabel(
+        self,
+        request: _registry_service_pb2.PinLabelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.PinLabelResponse, _abc.Awaitable[_registry_service_pb2.PinLabelResponse]]:
+        """Serves one label from another READY version than the deployed one, from now on, whatever is
+        deployed later; a pin of the label before is replaced. Only versions of MODEL_TYPE_NER have labels
+        to pin. ABORTED as Deploy; FAILED_PRECONDITION before the first Deploy; INVALID_ARGUMENT
+        (LABEL_UNKNOWN) when the version has no adapter for the label.
+        """
+
+    @_abc_1.abstractmethod
+    def UnpinLabel(
+        self,
+        request: _registry_service_pb2.UnpinLabelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.UnpinLabelResponse, _abc.Awaitable[_registry_service_pb2.UnpinLabelResponse]]:
+        """Serves a label from the deployed version again. ABORTED as Deploy; FAILED_PRECONDITION when it is
+        not pinned.
         """
 
     @_abc_1.abstractmethod
@@ -306,5 +370,31 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Streams deployments: the newest revision of each at once, then every move, with heartbeats in
         between. Ends only when the caller ends it or the server drains (UNAVAILABLE; call again).
         """
+
+    @_abc_1.abstractmethod
+    def SetModelAlias(
+        self,
+        request: _registry_service_pb2.SetModelAliasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.SetModelAliasResponse, _abc.Awaitable[_registry_service_pb2.SetModelAliasResponse]]:
+        """Points an alias at a READY version of its line, whether or not it exists. ABORTED when it was
+        changed since the caller read the etag that it sent.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteModelAlias(
+        self,
+        request: _registry_service_pb2.DeleteModelAliasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.DeleteModelAliasResponse, _abc.Awaitable[_registry_service_pb2.DeleteModelAliasResponse]]:
+        """Removes an alias; the version stays. ABORTED as SetModelAlias."""
+
+    @_abc_1.abstractmethod
+    def ListModelAliases(
+        self,
+        request: _registry_service_pb2.ListModelAliasesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.ListModelAliasesResponse, _abc.Awaitable[_registry_service_pb2.ListModelAliasesResponse]]:
+        """Lists the aliases of a project by name, built-in ones included."""
 
 def add_RegistryServiceServicer_to_server(servicer: RegistryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
