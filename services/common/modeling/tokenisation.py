@@ -96,9 +96,10 @@ def _tie(text: str, encoding: Encoding) -> Encoded:
     offsets = np.asarray(encoding.offsets, dtype=np.int64).reshape(-1, 2)
     starts, ends = offsets[:, 0].copy(), offsets[:, 1]
     # Some tokenizers count the space before a word as part of its first piece.
-    for index in np.flatnonzero(starts < ends):
-        while starts[index] < ends[index] and text[starts[index]].isspace():
-            starts[index] += 1
+    for index, (start, end) in enumerate(encoding.offsets):
+        while start < end and text[start].isspace():
+            start += 1
+            starts[index] = start
     word_starts = np.asarray([start for start, _ in words], dtype=np.int64)
     word_ends = np.asarray([end for _, end in words], dtype=np.int64)
     word_index = np.searchsorted(word_starts, starts, side="right") - 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ FLAGS = 13
 FEATURE_COUNT = 3 * FLAGS
 """Columns of the result: flags of the word, of the word before, of the word after."""
 
+# Characters of a word whose flags are remembered; few longer ones come twice.
+_LONGEST_KEPT = 32
+
 
 def word_features(text: str, words: Sequence[tuple[int, int]]) -> NDArray[np.float32]:
     """Return the flags of each word and of its two neighbours.
@@ -28,22 +32,34 @@ def word_features(text: str, words: Sequence[tuple[int, int]]) -> NDArray[np.flo
         Zeros and ones, shape [words, FEATURE_COUNT]; a neighbour that does not exist is all zeros.
     """
     own = np.zeros((len(words), FLAGS), dtype=np.float32)
-    cache: dict[str, tuple[bool, ...]] = {}
-    for row, (start, end) in enumerate(words):
-        word = text[start:end]
-        flags = cache.get(word)
-        if flags is None:
-            flags = cache[word] = _flags(word)
-        own[row, : FLAGS - 1] = flags
+    if words:
+        own[:, : FLAGS - 1] = [_flags_of(text[start:end]) for start, end in words]
     # The last flag says that the whole text is shouted: capitals there mean nothing.
-    letters = [char for char in text if char.isalpha()]
-    if len(letters) > 3 and sum(char.isupper() for char in letters) >= 0.8 * len(letters):
+    if _is_shouted(text):
         own[:, FLAGS - 1] = 1.0
     features = np.zeros((len(words), FEATURE_COUNT), dtype=np.float32)
     features[:, :FLAGS] = own
     features[1:, FLAGS : 2 * FLAGS] = own[:-1]
     features[:-1, 2 * FLAGS :] = own[1:]
     return features
+
+
+def _is_shouted(text: str) -> bool:
+    # Nearly all texts end here, counted without a loop of ours. Capitals that are no letters, as
+    # encircled ones, do not count: only then the letters are looked at.
+    if sum(map(str.isupper, text)) < 0.8 * sum(map(str.isalpha, text)):
+        return False
+    letters = [char for char in text if char.isalpha()]
+    return len(letters) > 3 and sum(char.isupper() for char in letters) >= 0.8 * len(letters)
+
+
+def _flags_of(word: str) -> tuple[bool, ...]:
+    return _common_flags(word) if len(word) <= _LONGEST_KEPT else _flags(word)
+
+
+@lru_cache(maxsize=1 << 16)
+def _common_flags(word: str) -> tuple[bool, ...]:
+    return _flags(word)
 
 
 def _flags(word: str) -> tuple[bool, ...]:
