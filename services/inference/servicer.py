@@ -13,6 +13,7 @@ from services.common.logs import get_logger
 from services.common.names import parse_name
 from services.common.validate import check_present, check_text
 from services.inference import convert
+from services.inference.domain import CONVERTED_AT_ONCE
 from services.inference.handlers.jobs import JobHandlers
 from services.inference.handlers.predict import (
     PredictCommand,
@@ -25,10 +26,6 @@ from services.inference.source import DeploymentSource
 from services.inference.streaming import answer_all
 from spanloop.inference.v1 import inference_service_pb2 as pb
 from spanloop.inference.v1 import inference_service_pb2_grpc, serving_state_pb2
-
-# Code points up to which the answer is put together on the event loop: a few milliseconds. That of
-# long texts, with the labels of every word, would hold up every other call for seconds.
-_CONVERTED_AT_ONCE = 10_000
 
 # Requests of one stream under way at once: enough to keep a device busy.
 _AT_ONCE = 16
@@ -95,7 +92,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
             deadline=current_call().deadline,
         )
         result = await self._predictor.predict(command)
-        if sum(map(len, command.texts)) <= _CONVERTED_AT_ONCE:
+        if sum(map(len, command.texts)) <= CONVERTED_AT_ONCE:
             return convert.predict_response(result)
         return await asyncio.to_thread(convert.predict_response, result)
 
