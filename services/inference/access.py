@@ -13,6 +13,7 @@ _OWN: AccessRules = {
         "Predict",
         "PredictStream",
         "GetServingState",
+        "ExportModelVersion",
         "CreatePreannotationJob",
         "GetPreannotationJob",
         "ListPreannotationJobs",

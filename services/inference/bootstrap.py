@@ -22,6 +22,7 @@ from services.inference.config import InferenceSettings
 from services.inference.deployment_memory import DEPLOYMENT_COLLECTION, DeploymentMemory
 from services.inference.engine.loader import EngineOptions, ModelLoader
 from services.inference.engine.worker import EngineThreads
+from services.inference.handlers.exports import Exports
 from services.inference.handlers.jobs import JobHandlers
 from services.inference.handlers.predict import Predictor
 from services.inference.manager import Backoff, GenerationManager
@@ -98,6 +99,8 @@ async def build(
         stack.callback(threads.close)
         cache = LocalCache(settings.cache, limit_bytes=settings.cache_bytes or None)
         loader = ModelLoader(registry, cache, threads.loading, options)
+        exports = Exports(registry, cache)
+        stack.callback(exports.close)
         backoff = Backoff(first=settings.load_retry_seconds)
         manager = GenerationManager(loader, clock=clock, backoff=backoff)
         stack.push_async_callback(manager.close)
@@ -150,6 +153,7 @@ async def build(
             jobs=JobHandlers(
                 jobs, signal, clock=clock, ids=ids, heartbeat=settings.watch_heartbeat_seconds
             ),
+            exports=exports,
             execution_provider=providers[0],
         )
         open_inference = OpenInference(manager, predictor, registry)

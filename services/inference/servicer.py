@@ -14,6 +14,7 @@ from services.common.names import parse_name
 from services.common.validate import check_present, check_text
 from services.inference import convert
 from services.inference.domain import CONVERTED_AT_ONCE
+from services.inference.handlers.exports import Exports
 from services.inference.handlers.jobs import JobHandlers
 from services.inference.handlers.predict import (
     PredictCommand,
@@ -44,6 +45,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
         manager: GenerationManager,
         source: DeploymentSource,
         jobs: JobHandlers,
+        exports: Exports,
         execution_provider: str,
     ) -> None:
         """Delegate to the given handlers."""
@@ -51,6 +53,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
         self._manager = manager
         self._source = source
         self._jobs = jobs
+        self._exports = exports
         self._execution_provider = execution_provider
 
     async def Predict(self, request: pb.PredictRequest, context: object) -> pb.PredictResponse:
@@ -108,6 +111,12 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
             registry_connected=self._source.connected,
         )
         return pb.GetServingStateResponse(serving_state=state)
+
+    async def ExportModelVersion(
+        self, request: pb.ExportModelVersionRequest, context: object
+    ) -> AsyncIterator[pb.ExportModelVersionResponse]:
+        for chunk in await self._exports.export(request.name, convert.layout_of(request)):
+            yield pb.ExportModelVersionResponse(chunk=chunk)
 
     async def CreatePreannotationJob(
         self, request: pb.CreatePreannotationJobRequest, context: object
