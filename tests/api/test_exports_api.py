@@ -10,15 +10,19 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import grpc
+import onnx
+import onnxruntime as ort
 import pytest
 
 from services.common.blobs import key_of
 from services.common.errors import Reason
-from services.common.modeling.manifest import ADAPTER_FILE, ManifestError
+from services.common.modeling.adapter import AdapterWeights
+from services.common.modeling.manifest import ADAPTER_FILE, TRUNK_FILE, ManifestError, TrunkManifest
 from services.common.modeling.onnx.fused import fuse
 from services.inference.bootstrap import build
 from services.inference.engine import export_check
@@ -201,14 +205,19 @@ async def test_choices_are_not_exported(tmp_path: Path) -> None:
             await exported(client, version)
 
 
-def content_of(*adapters: TinyAdapter, **trunk: object) -> ExportContent:
+def content_of(*adapters: TinyAdapter, precision: str = "fp32") -> ExportContent:
     tiny = tiny_trunk()
+    trunk = replace(tiny.manifest, precision=precision)
     return ExportContent(
         version="projects/p/modelVersions/ner_p_v1",
-        trunk=tiny.manifest,
-        files={**tiny.files, **trunk},
-        adapters=[adapter.load() for adapter in adapters],
+        trunk=trunk,
+        files=tiny.files,
+        adapters=[of_trunk(adapter.load(), trunk) for adapter in adapters],
     )
+
+
+def of_trunk(adapter: AdapterWeights, trunk: TrunkManifest) -> AdapterWeights:
+    return replace(adapter, manifest=replace(adapter.manifest, trunk_digest=trunk.digest))
 
 
 def test_an_export_that_answers_otherwise_is_not_given_away() -> None:
@@ -221,6 +230,11 @@ def test_an_export_that_answers_otherwise_is_not_given_away() -> None:
     }
     with pytest.raises(ManifestError, match="does not answer as it is served"):
         export_check.check_export(content, others)
+    # Of quantised trunks most spans must be the same.
+    quantised = content_of(PARTY, DATE, precision="int8")
+    export_check.check_export(quantised, onnx_files(quantised))
+    with pytest.raises(ManifestError, match="does not answer as it is served"):
+        export_check.check_export(quantised, others)
 
 
 def test_a_trunk_that_cannot_be_joined_is_refused() -> None:
@@ -228,6 +242,19 @@ def test_a_trunk_that_cannot_be_joined_is_refused() -> None:
     other = tiny_trunk(1).manifest
     with pytest.raises(ManifestError, match="belongs to another trunk"):
         fuse(other, content.trunk_model, content.adapters)
+
+
+def test_a_trunk_of_half_precision_is_joined() -> None:
+    tiny = tiny_trunk()
+    model = onnx.load_from_string(tiny.files[TRUNK_FILE])
+    model.graph.node.append(
+        onnx.helper.make_node("Cast", ["taps"], ["half"], to=onnx.TensorProto.FLOAT16)
+    )
+    model.graph.output[0].name = "half"
+    model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
+    found = fuse(tiny.manifest, model.SerializeToString(), [PARTY.load()])
+    session = ort.InferenceSession(found.SerializeToString(), providers=["CPUExecutionProvider"])
+    assert session.get_outputs()[0].type == "tensor(float)"
 
 
 def test_the_golden_path_reads_as_the_export(tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def _own_nodes(
 
     # A word's state: the mean of its first and its last piece.
     shape = np.asarray([trunk.taps, -1, trunk.hidden_size], dtype=np.int64)
-    rows = op("Reshape", taps, constant("rows", shape))
+    rows = op("Reshape", op("Cast", taps, to=TensorProto.FLOAT), constant("rows", shape))
     both = op("Add", op("Gather", rows, "first", axis=1), op("Gather", rows, "last", axis=1))
     half = op("Mul", both, constant("half", np.asarray(0.5, dtype=np.float32)))
     op("Mul", half, "mask", output=f"{_OWN}states")
