@@ -104,23 +104,18 @@ class GenerationManager:
         _log.info("project_stopped", project=project)
         self._step(project)
 
-    def resume(self, project: str) -> DeploymentRevision:
+    def resume(self, project: str) -> None:
         """Serve a project's deployment again; what could not be loaded is tried again at once.
-
-        Returns:
-            What is aspired to.
 
         Raises:
             FailedPreconditionError: It has no deployment (NOTHING_DEPLOYED).
         """
-        aspired = self._aspired.get(project)
-        if aspired is None:
+        if project not in self._aspired:
             raise _serves_nothing(project, "it has no deployment; deploy a model version")
         self._stopped.discard(project)
         for generation in self._of(project):
             generation.retry_at = self._clock.monotonic()
         self._step(project)
-        return aspired
 
     def aspired(self, project: str) -> DeploymentRevision | None:
         """Return the revision that a project should serve; None: no deployment is known."""

@@ -187,13 +187,14 @@ class OpenInference:
                 raise
             _log.warning("loading_last_known_deployment", project=project)
         else:
-            # The stream of deployments may have told of a newer one meanwhile.
+            # The stream of deployments may have told of a newer one meanwhile; a registry that was
+            # set back tells so there, too.
             known = self._manager.aspired(project)
             if known is None or known.revision < current.revision:
                 self._manager.aspire(current)
-        revision = self._manager.resume(project).revision
-        while (serving := self._manager.serving(project)) is None or serving.revision < revision:
-            self._check_loading(project, revision)
+        self._manager.resume(project)
+        while self._manager.serving(project) != self._manager.aspired(project):
+            self._check_loading(project)
             await self._manager.changed(_LOOK_SECONDS)
 
     def unload(self, model: str, repository: str, parameters: Sequence[str]) -> None:
@@ -209,22 +210,21 @@ class OpenInference:
         self._known(model)
         self._manager.stop(model)
 
-    def _check_loading(self, project: str, revision: int) -> None:
-        """Return while a revision may yet be loaded."""
+    def _check_loading(self, project: str) -> None:
+        """Return while what is aspired to may yet be loaded."""
         aspired = self._manager.aspired(project)
         if project in self._manager.stopped():
             raise FailedPreconditionError(
                 Reason.STATE_CONFLICT, f"Model {project} was unloaded while it was loaded."
             )
-        newest = None if aspired is None else aspired.revision
         for generation in self._manager.generations(project):
             failed = generation.state is GenerationState.ERROR
-            if failed and generation.deployment.revision == newest:
+            if failed and generation.deployment == aspired:
                 raise FailedPreconditionError(
                     Reason.NOTHING_DEPLOYED,
                     f"{generation.deployment.generation} cannot be loaded: "
                     f"{generation.error_message} It is tried again with growing pauses.",
-                    metadata={"model": project, "version": str(revision)},
+                    metadata={"model": project},
                 )
 
     def _known(self, model: str) -> list[Generation]:
