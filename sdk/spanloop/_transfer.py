@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,3 +102,28 @@ def opened(target: Path | str | BinaryIO) -> Iterator[BinaryIO]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def unpacked(folder: Path | str) -> Iterator[BinaryIO]:
+    """Open what a tar archive is written to; its files appear in `folder` only when complete.
+
+    Raises:
+        FileExistsError: There is something at `folder` already.
+    """
+    target = Path(folder)
+    if target.exists():
+        raise FileExistsError(errno.EEXIST, "there is something already", str(target))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as beside:
+        archive = Path(beside) / "archive.tar"
+        with archive.open("wb") as file:
+            yield file
+        with tarfile.open(archive) as packed:
+            packed.extractall(Path(beside) / "folder", filter="data")
+        (Path(beside) / "folder").rename(target)
+
+
+def file_names(folder: Path | str) -> list[str]:
+    """Return the names of what is in a folder, in order."""
+    return sorted(path.name for path in Path(folder).iterdir())

@@ -57,6 +57,7 @@ from spanloop._types.governance import (
     RetentionSummary,
 )
 from spanloop._types.inference import (
+    ExportLayout,
     Generation,
     GenerationState,
     Granularity,
@@ -171,6 +172,7 @@ __all__ = [
     "EvaluationReport",
     "Event",
     "EventType",
+    "ExportLayout",
     "ExportReport",
     "Generation",
     "GenerationState",

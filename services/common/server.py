@@ -119,6 +119,8 @@ class RunningServer:
         grace = self._settings.drain_seconds
         _log.info("draining", grace_seconds=grace)
         await self._health.enter_graceful_shutdown()
+        for tell in self._wiring.on_stopping:
+            tell()
         await asyncio.sleep(self._settings.drain_delay_seconds)
         for hook in self._wiring.on_drain:
             try:

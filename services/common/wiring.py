@@ -43,6 +43,8 @@ class Wiring:
         services: The gRPC services to serve.
         access: The rule of each of their methods; a method without one is refused.
         background: Work beside the calls.
+        on_stopping: Called when the server begins to stop, as it reports NOT_SERVING: balancers
+            that ask in another way than health's must be told then, too.
         on_drain: Awaited when the server stops, after it reports NOT_SERVING and before it
             refuses calls; failures are logged.
         checks: Each raises while the service cannot work (``store.ping``); health is NOT_SERVING
@@ -54,6 +56,7 @@ class Wiring:
     services: Sequence[GrpcService]
     access: AccessRules
     background: Sequence[BackgroundTask] = ()
+    on_stopping: Sequence[Callable[[], None]] = ()
     on_drain: Sequence[Callable[[], Awaitable[None]]] = ()
     checks: Sequence[Callable[[], Awaitable[None]]] = ()
     users: UserTokens | None = None

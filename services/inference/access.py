@@ -5,13 +5,15 @@ from __future__ import annotations
 from services.common.auth import Access, AccessRules
 
 _SERVICE = "/spanloop.inference.v1.InferenceService"
+_OPEN = "/inference.GRPCInferenceService"
 
-ACCESS: AccessRules = {
+_OWN: AccessRules = {
     f"{_SERVICE}/{method}": Access.AUTHENTICATED
     for method in (
         "Predict",
         "PredictStream",
         "GetServingState",
+        "ExportModelVersion",
         "CreatePreannotationJob",
         "GetPreannotationJob",
         "ListPreannotationJobs",
@@ -19,3 +21,24 @@ ACCESS: AccessRules = {
         "WatchPreannotationJob",
     )
 }
+
+_OPEN_INFERENCE: AccessRules = {
+    # They tell what the health service, which is public too, tells.
+    f"{_OPEN}/ServerLive": Access.PUBLIC,
+    f"{_OPEN}/ServerReady": Access.PUBLIC,
+    **{
+        f"{_OPEN}/{method}": Access.AUTHENTICATED
+        for method in (
+            "ModelReady",
+            "ServerMetadata",
+            "ModelMetadata",
+            "ModelInfer",
+            "ModelConfig",
+            "RepositoryIndex",
+            "RepositoryModelLoad",
+            "RepositoryModelUnload",
+        )
+    },
+}
+
+ACCESS: AccessRules = {**_OWN, **_OPEN_INFERENCE}

@@ -13,7 +13,7 @@ from services.common.clock import Clock, SystemClock
 from services.common.ids import IdSource, SortableIds
 from services.common.logs import get_logger
 from services.common.modeling.onnx.providers import CPU, choose_providers
-from services.common.server import BackgroundTask, GrpcService, Wiring
+from services.common.server import BackgroundTask, GrpcService, Wiring, release
 from services.common.store.late import opened
 from services.common.watch import Signal
 from services.inference.access import ACCESS
@@ -22,11 +22,14 @@ from services.inference.config import InferenceSettings
 from services.inference.deployment_memory import DEPLOYMENT_COLLECTION, DeploymentMemory
 from services.inference.engine.loader import EngineOptions, ModelLoader
 from services.inference.engine.worker import EngineThreads
+from services.inference.handlers.exports import Exports
 from services.inference.handlers.jobs import JobHandlers
 from services.inference.handlers.predict import Predictor
 from services.inference.manager import Backoff, GenerationManager
 from services.inference.metrics import PreannotationMetrics, ServingMetrics
 from services.inference.naming import ConfigNaming
+from services.inference.oip.handlers import OpenInference
+from services.inference.oip.servicer import OpenInferenceServicer
 from services.inference.peers import AnnotationPeer, RegistryPeer
 from services.inference.pins import PinnedModels, PinResolver
 from services.inference.ports import Annotation, Registry
@@ -36,9 +39,13 @@ from services.inference.repository import JOB_COLLECTION, JobRepository
 from services.inference.runner import PreannotationRunner
 from services.inference.servicer import InferenceServicer
 from services.inference.source import DeploymentSource
+from spanloop.inference.oip.v2 import open_inference_service_pb2, open_inference_service_pb2_grpc
 from spanloop.inference.v1 import inference_service_pb2, inference_service_pb2_grpc
 
 _SERVICE = inference_service_pb2.DESCRIPTOR.services_by_name["InferenceService"].full_name
+_OPEN_SERVICE = open_inference_service_pb2.DESCRIPTOR.services_by_name[
+    "GRPCInferenceService"
+].full_name
 
 _log = get_logger(__name__)
 
@@ -92,6 +99,8 @@ async def build(
         stack.callback(threads.close)
         cache = LocalCache(settings.cache, limit_bytes=settings.cache_bytes or None)
         loader = ModelLoader(registry, cache, threads.loading, options)
+        exports = Exports(registry, cache)
+        stack.callback(exports.close)
         backoff = Backoff(first=settings.load_retry_seconds)
         manager = GenerationManager(loader, clock=clock, backoff=backoff)
         stack.push_async_callback(manager.close)
@@ -144,8 +153,11 @@ async def build(
             jobs=JobHandlers(
                 jobs, signal, clock=clock, ids=ids, heartbeat=settings.watch_heartbeat_seconds
             ),
+            exports=exports,
             execution_provider=providers[0],
         )
+        open_inference = OpenInference(manager, predictor, registry)
+        open_servicer = OpenInferenceServicer(open_inference, release=release())
         naming = ConfigNaming(manager, annotation)
         remembering = Remembering(manager, memory)
         metrics = CollectorRegistry()
@@ -160,7 +172,15 @@ async def build(
                             servicer, server
                         )
                     ),
-                )
+                ),
+                GrpcService(
+                    full_name=_OPEN_SERVICE,
+                    register=lambda server: (
+                        open_inference_service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(
+                            open_servicer, server
+                        )
+                    ),
+                ),
             ],
             access=ACCESS,
             background=[
@@ -170,6 +190,7 @@ async def build(
                 BackgroundTask(name="config-naming", run=naming.run),
             ],
             on_drain=[remembering.flush],
+            on_stopping=[open_inference.stopping],
             # No check of the store: predictions need none, and a balancer that follows health must
             # not take every server away while only the database is. Jobs answer UNAVAILABLE then.
             metrics=metrics,

@@ -27,12 +27,13 @@ from services.inference.domain import (
     VersionState,
 )
 from services.inference.generation import Generation, GenerationState
+from services.inference.handlers.exports import Layout
 from services.inference.handlers.predict import PredictResult
 from spanloop.annotation.v1 import annotation_service_pb2 as annotation_pb
 from spanloop.annotation.v1 import prediction_pb2
 from spanloop.common.v1 import evaluation_pb2, text_pb2
+from spanloop.inference.v1 import export_pb2, preannotation_job_pb2, predict_pb2, serving_state_pb2
 from spanloop.inference.v1 import inference_service_pb2 as pb
-from spanloop.inference.v1 import preannotation_job_pb2, predict_pb2, serving_state_pb2
 from spanloop.registry.v1 import deployment_pb2, model_version_pb2
 
 _ENCODINGS = {
@@ -45,6 +46,11 @@ _TOKENS = {
     predict_pb2.GRANULARITY_UNSPECIFIED: False,
     predict_pb2.GRANULARITY_SPAN: False,
     predict_pb2.GRANULARITY_TOKEN: True,
+}
+_LAYOUTS = {
+    export_pb2.EXPORT_LAYOUT_UNSPECIFIED: Layout.ONNX,
+    export_pb2.EXPORT_LAYOUT_ONNX: Layout.ONNX,
+    export_pb2.EXPORT_LAYOUT_HUGGING_FACE: Layout.HUGGING_FACE,
 }
 _VERSION_STATES = {
     model_version_pb2.MODEL_VERSION_STATE_REGISTERED: VersionState.REGISTERED,
@@ -97,6 +103,18 @@ def wish_of(request: pb.PredictRequest) -> Wish:
         encoding=encoding,
         uncertainty=request.uncertainty,
     )
+
+
+def layout_of(request: pb.ExportModelVersionRequest) -> Layout:
+    """Return how an export is laid out.
+
+    Raises:
+        InvalidArgumentError: The number is no value of the enum.
+    """
+    layout = _LAYOUTS.get(request.layout)
+    if layout is None:
+        raise invalid_field("layout", "is not a value of ExportLayout.")
+    return layout
 
 
 def given_of(request: pb.PredictRequest) -> list[list[tuple[int, int]]]:

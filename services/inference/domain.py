@@ -19,6 +19,10 @@ MAX_TEXT_LENGTH = 1_000_000
 MAX_GIVEN_SPANS = 10_000
 """Most spans of one text whose assertion status is asked for."""
 
+CONVERTED_AT_ONCE = 10_000
+"""Code points up to which an answer is put together on the event loop: a few milliseconds. That of
+long texts, with the labels of every word, would hold up every other call for seconds."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AdapterRef:

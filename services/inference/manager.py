@@ -11,6 +11,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
+from services.common.call import detached_call
 from services.common.clock import Clock
 from services.common.errors import FailedPreconditionError, Reason, SpanloopError
 from services.common.logs import get_logger
@@ -53,15 +54,20 @@ class GenerationManager:
         self._aspired: dict[str, DeploymentRevision] = {}
         self._serving: dict[str, Generation] = {}
         self._held: dict[str, list[Generation]] = {}
+        self._stopped: set[str] = set()
         self._loading: dict[Generation, asyncio.Task[None]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._changed = asyncio.Event()
 
     def aspire(self, deployment: DeploymentRevision) -> None:
-        """Make this the revision that its project should serve; returns at once."""
+        """Make this the revision that its project should serve; returns at once.
+
+        A new one is served also when the one before was stopped.
+        """
         if self._aspired.get(deployment.project) == deployment:
             return
         self._aspired[deployment.project] = deployment
+        self._stopped.discard(deployment.project)
         _log.info("generation_aspired", generation=deployment.generation)
         self._step(deployment.project)
 
@@ -74,17 +80,55 @@ class GenerationManager:
         generation = self._serving.get(project)
         if generation is None:
             aspired = self._aspired.get(project)
-            why = (
-                "it has no deployment; deploy a model version"
-                if aspired is None
-                else f"{aspired.generation} is not loaded yet; see GetServingState"
-            )
-            raise FailedPreconditionError(
-                Reason.NOTHING_DEPLOYED,
-                f"projects/{project} serves nothing: {why}.",
-                metadata={"project": f"projects/{project}"},
-            )
+            if aspired is None:
+                why = "it has no deployment; deploy a model version"
+            elif project in self._stopped:
+                why = f"{aspired.generation} was unloaded from this server; load it, or deploy anew"
+            else:
+                why = f"{aspired.generation} is not loaded yet; see GetServingState"
+            raise _serves_nothing(project, why)
         return generation.acquire()
+
+    def stop(self, project: str) -> None:
+        """Serve a project no more until `resume`, or until another revision is aspired to.
+
+        Requests under way finish on what they began with. Holds for this server and this process.
+
+        Raises:
+            FailedPreconditionError: It has no deployment (NOTHING_DEPLOYED).
+        """
+        if project not in self._aspired:
+            raise _serves_nothing(project, "it has no deployment")
+        self._stopped.add(project)
+        self._serving.pop(project, None)
+        _log.info("project_stopped", project=project)
+        self._step(project)
+
+    def resume(self, project: str) -> None:
+        """Serve a project's deployment again; what could not be loaded is tried again at once.
+
+        Raises:
+            FailedPreconditionError: It has no deployment (NOTHING_DEPLOYED).
+        """
+        if project not in self._aspired:
+            raise _serves_nothing(project, "it has no deployment; deploy a model version")
+        self._stopped.discard(project)
+        for generation in self._of(project):
+            generation.retry_at = self._clock.monotonic()
+        self._step(project)
+
+    def aspired(self, project: str) -> DeploymentRevision | None:
+        """Return the revision that a project should serve; None: no deployment is known."""
+        return self._aspired.get(project)
+
+    def serving(self, project: str) -> DeploymentRevision | None:
+        """Return the revision that answers a project's requests now; None: none does."""
+        generation = self._serving.get(project)
+        return None if generation is None else generation.deployment
+
+    def stopped(self) -> list[str]:
+        """Return the projects that were stopped, in order."""
+        return sorted(self._stopped)
 
     def generations(self, project: str | None = None) -> list[Generation]:
         """Return the generations by project, newest first."""
@@ -98,8 +142,12 @@ class GenerationManager:
         ]
 
     def is_pending(self, project: str) -> bool:
-        """Whether the project has a deployment of which nothing is loaded yet."""
-        return project in self._aspired and project not in self._serving
+        """Whether the project has a deployment of which nothing is loaded yet, but will be."""
+        return (
+            project in self._aspired
+            and project not in self._serving
+            and project not in self._stopped
+        )
 
     async def changed(self, timeout: float) -> None:
         """Return at the next change of any generation, or after `timeout` seconds."""
@@ -130,7 +178,11 @@ class GenerationManager:
         # comes before one that took its place.
         same = [key for key, item in enumerate(held) if item.deployment == aspired]
         wanted = same[-1] if same else len(held)
-        for action in policy.decide(wanted, views, self._clock.monotonic()):
+        if project in self._stopped:
+            actions = policy.stop(views)
+        else:
+            actions = policy.decide(wanted, views, self._clock.monotonic())
+        for action in actions:
             match action:
                 case policy.Load():
                     self._begin(self._new(aspired))
@@ -160,9 +212,11 @@ class GenerationManager:
 
     def _begin(self, generation: Generation) -> None:
         generation.begin_loading()
-        self._loading[generation] = asyncio.create_task(
-            self._load(generation), name=f"load {generation.deployment.generation}"
-        )
+        # It may be a call that resumes a project: loading goes on when that ends.
+        with detached_call():
+            self._loading[generation] = asyncio.create_task(
+                self._load(generation), name=f"load {generation.deployment.generation}"
+            )
 
     async def _load(self, generation: Generation) -> None:
         deployment = generation.deployment
@@ -210,3 +264,11 @@ class GenerationManager:
     def _tell(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
+
+
+def _serves_nothing(project: str, why: str) -> FailedPreconditionError:
+    return FailedPreconditionError(
+        Reason.NOTHING_DEPLOYED,
+        f"projects/{project} serves nothing: {why}.",
+        metadata={"project": f"projects/{project}"},
+    )

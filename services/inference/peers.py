@@ -56,6 +56,13 @@ class RegistryPeer:
                 else:
                     yield None
 
+    async def deployment(self, project: str) -> DeploymentRevision:
+        """See `Registry.deployment`."""
+        request = registry_pb.GetDeploymentRequest(name=f"projects/{project}/deployment")
+        with peer_errors(_REGISTRY):
+            response = await self._stub.GetDeployment(request)
+        return convert.deployment_of(response.deployment)
+
     async def model_version(self, project: str, version: str) -> ModelVersion:
         """See `Registry.model_version`."""
         request = registry_pb.GetModelVersionRequest(

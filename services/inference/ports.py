@@ -21,6 +21,14 @@ class Registry(Protocol):
         """Yield each project's deployment, then every move; None when there is nothing new."""
         ...
 
+    async def deployment(self, project: str) -> DeploymentRevision:
+        """Read what a project serves.
+
+        Raises:
+            FailedPreconditionError: Nothing was ever deployed (NOTHING_DEPLOYED).
+        """
+        ...
+
     async def model_version(self, project: str, version: str) -> ModelVersion:
         """Read a model version.
 

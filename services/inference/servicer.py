@@ -13,6 +13,8 @@ from services.common.logs import get_logger
 from services.common.names import parse_name
 from services.common.validate import check_present, check_text
 from services.inference import convert
+from services.inference.domain import CONVERTED_AT_ONCE
+from services.inference.handlers.exports import Exports
 from services.inference.handlers.jobs import JobHandlers
 from services.inference.handlers.predict import (
     PredictCommand,
@@ -25,10 +27,6 @@ from services.inference.source import DeploymentSource
 from services.inference.streaming import answer_all
 from spanloop.inference.v1 import inference_service_pb2 as pb
 from spanloop.inference.v1 import inference_service_pb2_grpc, serving_state_pb2
-
-# Code points up to which the answer is put together on the event loop: a few milliseconds. That of
-# long texts, with the labels of every word, would hold up every other call for seconds.
-_CONVERTED_AT_ONCE = 10_000
 
 # Requests of one stream under way at once: enough to keep a device busy.
 _AT_ONCE = 16
@@ -47,6 +45,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
         manager: GenerationManager,
         source: DeploymentSource,
         jobs: JobHandlers,
+        exports: Exports,
         execution_provider: str,
     ) -> None:
         """Delegate to the given handlers."""
@@ -54,6 +53,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
         self._manager = manager
         self._source = source
         self._jobs = jobs
+        self._exports = exports
         self._execution_provider = execution_provider
 
     async def Predict(self, request: pb.PredictRequest, context: object) -> pb.PredictResponse:
@@ -95,7 +95,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
             deadline=current_call().deadline,
         )
         result = await self._predictor.predict(command)
-        if sum(map(len, command.texts)) <= _CONVERTED_AT_ONCE:
+        if sum(map(len, command.texts)) <= CONVERTED_AT_ONCE:
             return convert.predict_response(result)
         return await asyncio.to_thread(convert.predict_response, result)
 
@@ -111,6 +111,12 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
             registry_connected=self._source.connected,
         )
         return pb.GetServingStateResponse(serving_state=state)
+
+    async def ExportModelVersion(
+        self, request: pb.ExportModelVersionRequest, context: object
+    ) -> AsyncIterator[pb.ExportModelVersionResponse]:
+        for chunk in await self._exports.export(request.name, convert.layout_of(request)):
+            yield pb.ExportModelVersionResponse(chunk=chunk)
 
     async def CreatePreannotationJob(
         self, request: pb.CreatePreannotationJobRequest, context: object

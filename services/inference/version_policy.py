@@ -101,3 +101,14 @@ def decide(aspired: int | None, held: Sequence[Held], now: float) -> list[Action
     elif wanted.state is GenerationState.ERROR:
         actions.append(Retry(aspired) if wanted.retry_at <= now else WakeAt(wanted.retry_at))
     return actions
+
+
+def stop(held: Sequence[Held]) -> list[Action]:
+    """Return what must happen so that a project is served no more; requests under way finish."""
+    actions: list[Action] = []
+    for generation in held:
+        if generation.state is GenerationState.READY:
+            actions.append(Drain(generation.key))
+        elif generation.state in _NEVER_READY:
+            actions.append(Abandon(generation.key))
+    return actions

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from services.common.modeling.onnx.weights import WEIGHTS_FILE
 from services.trainer.bootstrap import build
 from spanloop.annotation.v1 import annotation_service_pb2 as annotation_pb
+from spanloop.registry.v1 import registry_service_pb2 as registry_pb
 from spanloop.registry.v1.model_version_pb2 import ModelVersionState
 from spanloop.trainer.v1 import training_script_service_pb2 as script_pb
 from spanloop.trainer.v1 import training_script_service_pb2_grpc
@@ -56,6 +58,13 @@ async def test_a_tuned_trunk_and_a_script_become_versions(tmp_path: Path) -> Non
             assert used["engine_options"]["rank"] == 2
             # The version's trunk is the tuned one, not the one that it was made from.
             assert version.trunk_digest != used["trunk_digest"]
+            kept = await loop.registry.stub.GetTrunk(
+                registry_pb.GetTrunkRequest(
+                    name=f"trunks/{version.trunk_digest.removeprefix('sha256:')}"
+                )
+            )
+            # What an export for transformers needs.
+            assert WEIGHTS_FILE in kept.trunk.files
             # A label is added on the tuned trunk by the ladder, which fetches it.
             more = await client.create(
                 snapshot,

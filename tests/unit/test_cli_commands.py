@@ -11,6 +11,7 @@ import grpc
 import pytest
 from typer.testing import CliRunner, Result
 
+from services.inference.exports.archive import tar_chunks
 from spanloop.annotation.v1 import annotation_service_pb2 as annotation_pb
 from spanloop.annotation.v1 import label_pb2, prediction_pb2, project_pb2, snapshot_pb2
 from spanloop.cli import app
@@ -18,8 +19,8 @@ from spanloop.cli._import import files_of
 from spanloop.cli._session import job_name, pairs, values
 from spanloop.common.v1 import evaluation_pb2, text_pb2
 from spanloop.errors import ConfigurationError
+from spanloop.inference.v1 import export_pb2, preannotation_job_pb2, predict_pb2, serving_state_pb2
 from spanloop.inference.v1 import inference_service_pb2 as inference_pb
-from spanloop.inference.v1 import preannotation_job_pb2, predict_pb2, serving_state_pb2
 from spanloop.registry.v1 import (
     audit_pb2,
     deployment_pb2,
@@ -469,6 +470,33 @@ def test_training_scripts(fake: Fake, tmp_path: Path) -> None:
     told = run("scripts", "add", "p", str(tmp_path / "none"))
     assert told.exit_code == 1
     assert "cannot be read" in told.stderr
+
+
+def test_a_model_is_written_as_a_folder_whole_or_not_at_all(fake: Fake, tmp_path: Path) -> None:
+    archive = b"".join(tar_chunks({"README.md": b"# it", "model.onnx": b"x" * 2000}))
+
+    def answer(request: inference_pb.ExportModelVersionRequest, context: Any) -> Iterator[Any]:
+        yield inference_pb.ExportModelVersionResponse(chunk=archive[:700])
+        if request.name.endswith("v1"):
+            refuse(context, grpc.StatusCode.DATA_LOSS, "torn", reason="ARTIFACT_CORRUPT")
+        yield inference_pb.ExportModelVersionResponse(chunk=archive[700:])
+
+    fake.answers["ExportModelVersion"] = answer
+    folder = tmp_path / "exports" / "mine"
+    broken = run("models", "export", "p", "ner_p_v1", str(folder))
+    assert (broken.exit_code, "torn" in broken.stderr) == (1, True)
+    assert list(folder.parent.iterdir()) == []
+    result = run("models", "export", "p", "ner_p_v2", str(folder), "--layout", "hugging-face")
+    assert result.exit_code == 0, result.output
+    assert "Wrote 2 files" in result.stderr
+    assert (folder / "model.onnx").read_bytes() == b"x" * 2000
+    assert [path.name for path in folder.parent.iterdir()] == ["mine"]
+    asked = fake.asked("ExportModelVersion")[-1]
+    assert asked.name == "projects/p/modelVersions/ner_p_v2"
+    assert asked.layout == export_pb2.EXPORT_LAYOUT_HUGGING_FACE
+    again = run("models", "export", "p", "ner_p_v2", str(folder))
+    assert again.exit_code == 2
+    assert "there is something already" in again.stderr
 
 
 def test_models_deploy_and_rollback(fake: Fake) -> None:

@@ -39,6 +39,7 @@ from services.inference.version_policy import (
     Retry,
     WakeAt,
     decide,
+    stop,
 )
 
 NEW, LOADING, READY, DRAINING, UNLOADED, ERROR = GenerationState
@@ -70,6 +71,16 @@ def held(key: int, state: GenerationState, retry_at: float = 0.0) -> Held:
 )
 def test_decisions(aspired: int | None, holds: list[Held], actions: list[Action]) -> None:
     assert decide(aspired, holds, now=50.0) == actions
+
+
+def test_what_is_stopped_drains_or_was_never_ready() -> None:
+    holds = [held(index, state) for index, state in enumerate(GenerationState)]
+    assert stop(holds) == [
+        Abandon(0),
+        Abandon(1),
+        Drain(2),
+        Abandon(list(GenerationState).index(ERROR)),
+    ]
 
 
 def test_a_serving_generation_is_never_dropped_before_a_newer_one_is_ready() -> None:
@@ -307,4 +318,61 @@ async def test_failures_pause_ever_longer() -> None:
         clock.advance(pauses[-1])
         manager._step("p")
     assert pauses == pytest.approx([1.0, 2.0, 3.0, 3.0], abs=1e-3)
+    await manager.close()
+
+
+async def test_a_stopped_project_is_served_again_by_resuming_it() -> None:
+    loads = Loads()
+    manager = GenerationManager(loads, clock=ManualClock())
+    for act in (manager.stop, manager.resume):
+        with pytest.raises(FailedPreconditionError, match="no deployment"):
+            act("p")
+    manager.aspire(deployment(1))
+    await loads.end(1, empty_model())
+    handle = manager.acquire("p")
+    manager.stop("p")
+    assert (manager.stopped(), manager.serving("p")) == (["p"], None)
+    assert not manager.is_pending("p")
+    with pytest.raises(FailedPreconditionError, match="unloaded from this server"):
+        manager.acquire("p")
+    # Told again, as after a reconnect, it stays stopped; who is under way finishes.
+    manager.aspire(deployment(1))
+    assert states(manager) == {1: DRAINING}
+    assert handle.model.adapters == AdapterSet()
+    manager.resume("p")
+    await loads.end(1, empty_model())
+    assert [item.state for item in manager.generations("p")] == [DRAINING, READY]
+    handle.release()
+    assert states(manager) == {1: READY}
+    assert manager.serving("p") == deployment(1)
+    # Resuming what serves changes nothing.
+    manager.resume("p")
+    assert loads.begun == ["sha256:1", "sha256:1"]
+    await manager.close()
+
+
+async def test_a_new_revision_is_served_though_the_project_was_stopped() -> None:
+    loads = Loads()
+    manager = GenerationManager(loads, clock=ManualClock())
+    manager.aspire(deployment(1))
+    await asyncio.sleep(0)
+    manager.stop("p")  # while it loads
+    await asyncio.sleep(0)
+    assert states(manager) == {}
+    assert loads.waiting["sha256:1"].cancelled()
+    manager.aspire(deployment(2))
+    await loads.end(2, empty_model())
+    assert (states(manager), manager.stopped()) == ({2: READY}, [])
+    await manager.close()
+
+
+async def test_resuming_tries_at_once_what_waits_for_its_next_try() -> None:
+    loads = Loads()
+    manager = GenerationManager(loads, clock=ManualClock(), backoff=Backoff(first=60.0))
+    manager.aspire(deployment(1))
+    await loads.end(1, UnavailableError(Reason.PEER_UNAVAILABLE, "away"))
+    assert states(manager) == {1: ERROR}
+    manager.resume("p")
+    await loads.end(1, empty_model())
+    assert states(manager) == {1: READY}
     await manager.close()

@@ -17,7 +17,7 @@ from spanloop.annotation.v1 import (
     task_pb2,
 )
 from spanloop.common.v1 import evaluation_pb2, text_pb2
-from spanloop.inference.v1 import preannotation_job_pb2, predict_pb2, serving_state_pb2
+from spanloop.inference.v1 import export_pb2, preannotation_job_pb2, predict_pb2, serving_state_pb2
 from spanloop.registry.v1 import audit_pb2, deployment_pb2, model_version_pb2
 from spanloop.trainer.v1 import training_job_pb2
 
@@ -59,7 +59,7 @@ def test_public_names_are_pinned() -> None:
         "Unavailable",
         "Unimplemented",
     }
-    assert len(types.__all__) == len(set(types.__all__)) == 128
+    assert len(types.__all__) == len(set(types.__all__)) == 129
     assert all(hasattr(types, name) for name in types.__all__)
     assert (SDK / "py.typed").exists()
 
@@ -95,6 +95,7 @@ CALLS = [
     "download_training_logs",
     "download_training_report",
     "export",
+    "export_model",
     "export_snapshot",
     "get_active_learning_state",
     "get_caller",
@@ -234,6 +235,7 @@ def test_the_sdk_imports_no_service_and_no_heavy_package() -> None:
         (types.DeploymentAction, deployment_pb2.DeploymentAction, "DEPLOYMENT_ACTION_"),
         (types.AuditAction, audit_pb2.AuditAction, "AUDIT_ACTION_"),
         (types.Granularity, predict_pb2.Granularity, "GRANULARITY_"),
+        (types.ExportLayout, export_pb2.ExportLayout, "EXPORT_LAYOUT_"),
         (types.GenerationState, serving_state_pb2.GenerationState, "GENERATION_STATE_"),
         (
             types.PreannotationJobState,

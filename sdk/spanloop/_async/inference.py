@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
+from pathlib import Path
 from uuid import uuid4
 
 from spanloop import types
@@ -10,6 +11,7 @@ from spanloop._async.transport import AsyncTransport
 from spanloop._convert import basic
 from spanloop._convert import inference as convert
 from spanloop._names import Named, name_of, project_name
+from spanloop._transfer import file_names, unpacked
 from spanloop.inference.v1 import inference_service_pb2 as pb
 from spanloop.inference.v1 import preannotation_job_pb2
 
@@ -82,6 +84,31 @@ class InferenceCalls:
             self._transport.inference.GetServingState, request, timeout=timeout
         )
         return convert.serving_state(response.serving_state)
+
+    async def export_model(
+        self,
+        version: str | Named,
+        folder: Path | str,
+        *,
+        layout: types.ExportLayout | str = "onnx",
+        timeout: float | None = None,
+    ) -> list[str]:
+        """Write a model version as a folder that runs without Spanloop; returns its files.
+
+        The folder appears only when it is complete. docs/exports.md tells what is in it.
+
+        Raises:
+            FileExistsError: There is such a folder already.
+        """
+        request = pb.ExportModelVersionRequest(
+            name=name_of(version), layout=convert.layout_to(layout)
+        )
+        with unpacked(folder) as file:
+            async for message in self._transport.download(
+                self._transport.inference.ExportModelVersion, request, timeout
+            ):
+                file.write(message.chunk)
+        return file_names(folder)
 
     async def create_preannotation_job(
         self,

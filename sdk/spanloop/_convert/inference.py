@@ -20,6 +20,11 @@ def granularity_to(granularity: types.Granularity | str | None) -> str:
     return f"GRANULARITY_{name}"
 
 
+def layout_to(layout: types.ExportLayout | str) -> str:
+    """Return a layout's wire name."""
+    return f"EXPORT_LAYOUT_{types.ExportLayout(layout).name}"
+
+
 def result(message: inference_service_pb2.PredictResponse) -> types.PredictResult:
     """Return the answer to a Predict call."""
     generation = message.generation

@@ -28,6 +28,14 @@ class GenerationState(Choice):
     ERROR = "error"
 
 
+class ExportLayout(Choice):
+    """How the folder of an exported model version is laid out."""
+
+    UNSPECIFIED = "unspecified"
+    ONNX = "onnx"
+    HUGGING_FACE = "hugging_face"
+
+
 class PreannotationJobState(Choice):
     """Where a pre-annotation job stands."""
 

@@ -9,12 +9,13 @@ from typing import Annotated
 
 import typer
 
+from spanloop.cli._choices import one_of
 from spanloop.cli._groups import ListsByDefault
 from spanloop.cli._output import note, print_evaluation, print_json, print_table
 from spanloop.cli._session import AsJson, Context, Project, session_of
 from spanloop.client import Client
 from spanloop.errors import FailedPrecondition
-from spanloop.types import ModelVersion, Split
+from spanloop.types import ExportLayout, ModelVersion, Split
 
 app = typer.Typer(cls=ListsByDefault, no_args_is_help=True, help="The model versions of a project.")
 
@@ -139,6 +140,26 @@ def audit(
     )
     if more:
         note(f"These are the newest {limit}: --limit shows more.")
+
+
+@app.command()
+def export(
+    context: Context,
+    project: Project,
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="E.g. ner_contracts_v3.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder that is not there.")],
+    layout: Annotated[
+        ExportLayout, one_of(ExportLayout, "--layout", help="How the folder is laid out.")
+    ] = ExportLayout.ONNX,
+) -> None:
+    """Write a model version as a folder that runs without Spanloop."""
+    name = version if "/" in version else f"projects/{project}/modelVersions/{version}"
+    with session_of(context).client() as client:
+        try:
+            files = client.export_model(name, folder, layout=layout)
+        except OSError as error:
+            raise typer.BadParameter(f"{folder}: {error.strerror}.") from error
+    note(f"Wrote {len(files)} files to {folder}; README.md says how to use them.")
 
 
 def deployed(client: Client, project: str) -> set[str]:

@@ -13,6 +13,8 @@ A text goes through these steps, in the trainer and in the inference service ali
 Classifications and assertions read the same states: ``onnx.pooled.PooledBank`` gives one answer per
 text or span; ``choices`` and ``assertions`` say how to ask it.
 
+Exported models read texts by ``word_feeds`` into ``onnx.fused``, one graph of steps 4 to 6.
+
 ``manifest`` describes trunks and adapters as files with digests; ``adapter`` verifies and loads one
 label's weights; ``evaluation`` counts exact spans.
 """

@@ -75,9 +75,17 @@ def decode_labels(
         logits: B/I/O logits of the text's words, [labels, words, 3].
         outside_bias: Each label's fitted bias, [labels].
     """
-    chances = probabilities(logits, outside_bias)
+    return decode_tags(probabilities(logits, outside_bias))
+
+
+def decode_tags(chances: NDArray[np.float32]) -> list[list[DecodedSpan]]:
+    """Return the spans of each of many labels in one text.
+
+    Args:
+        chances: Probabilities of B, I and O of the text's words, [labels, words, 3].
+    """
     tags = np.argmax(chances, axis=-1)
-    spans: list[list[DecodedSpan]] = [[] for _ in range(len(logits))]
+    spans: list[list[DecodedSpan]] = [[] for _ in range(len(chances))]
     # Most texts have nothing of most labels.
     for row in np.flatnonzero((tags != OUTSIDE).any(axis=-1)):
         spans[row] = _spans(chances[row], tags[row])

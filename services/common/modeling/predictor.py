@@ -13,8 +13,8 @@ from services.common.modeling.onnx.bank import Bank
 from services.common.modeling.packing import WordInputs, pack_words
 from services.common.modeling.states import PreparedText, WordStateReader, chunk_segments
 
-# A word that the trunk never saw is outside of everything.
-_UNSEEN = np.asarray([0.0, 0.0, 50.0], dtype=np.float32)
+UNSEEN = np.asarray([0.0, 0.0, 50.0], dtype=np.float32)
+"""Logits of a word that the trunk never saw: it is outside of everything."""
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -112,6 +112,6 @@ def bank_logits(
         part = logits[:, offset : offset + count]
         if not item.present.all():
             part = part.copy()
-            part[:, ~item.present] = _UNSEEN
+            part[:, ~item.present] = UNSEEN
         parts.append(part)
     return parts

@@ -73,6 +73,22 @@ class PredictResult:
     adapters: AdapterSet
 
 
+def check_texts(texts: Sequence[str], field: str = "texts") -> None:
+    """Return when texts can be predicted.
+
+    Raises:
+        InvalidArgumentError: There is none, there are too many, or one is too long.
+    """
+    check_count(texts, field, 1, MAX_TEXTS)
+    for index, text in enumerate(texts):
+        if len(text) > MAX_TEXT_LENGTH:
+            raise invalid_field(
+                f"{field}[{index}]",
+                f"has {len(text)} code points; at most {MAX_TEXT_LENGTH} are taken.",
+                reason=Reason.REQUEST_TOO_LARGE,
+            )
+
+
 def check_predict(
     project: str, texts: Sequence[str], min_score: float, top_n: int, pins: Mapping[str, str]
 ) -> str:
@@ -82,14 +98,7 @@ def check_predict(
         InvalidArgumentError: A field has an unusable value, or a text is too long.
     """
     project_id = parse_name("projects/{project}", project, "project")["project"]
-    check_count(texts, "texts", 1, MAX_TEXTS)
-    for index, text in enumerate(texts):
-        if len(text) > MAX_TEXT_LENGTH:
-            raise invalid_field(
-                f"texts[{index}]",
-                f"has {len(text)} code points; at most {MAX_TEXT_LENGTH} are taken.",
-                reason=Reason.REQUEST_TOO_LARGE,
-            )
+    check_texts(texts)
     check_range(min_score, "min_score", 0.0, 1.0)
     check_range(top_n, "top_n", 0)
     for label, pin in pins.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ from services.trainer.engines.training_plan import TrainedLadder
 from services.trainer.engines.trunk_export import PARITY_LIMIT, export_trunk
 from services.trainer.engines.trunk_names import TUNED_PREFIX
 from services.trainer.engines.trunk_source import TrunkSource, load_trunk
+from services.trainer.engines.trunk_twin import with_twin
 from services.trainer.engines.tunable_trunk import TunableTrunk
 
 _BEGINS = {
@@ -90,7 +92,7 @@ class _Run(EngineRun):
             trained = self._train(trunk, base.manifest, splits)
         with log.stage(Stage.ACTIVATIONS, "exporting the tuned trunk and running it"):
             folder = request.work_dir / "trunk"
-            export_trunk(trunk.merged()).write(folder)
+            self._export_trunk(trunk, folder)
             del trunk
             tuned = self.open_trunk(folder)
             reader = self.reader(tuned)
@@ -116,6 +118,17 @@ class _Run(EngineRun):
             texts=self.texts,
             trunk_folder=folder,
         )
+
+    def _export_trunk(self, trunk: TunableTrunk, folder: Path) -> None:
+        source = trunk.merged()
+        artifact, missing = with_twin(export_trunk(source), source)
+        if missing:
+            self.log.note(
+                Stage.ACTIVATIONS,
+                "the version cannot be exported in Hugging Face's layout: the exported trunk "
+                f"lacks {missing[0]} and {len(missing) - 1} other weights in torch's form",
+            )
+        artifact.write(folder)
 
     def _trunk(self, base: TrunkRunner) -> TunableTrunk:
         request = self.request

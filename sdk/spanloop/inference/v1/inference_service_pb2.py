@@ -24,12 +24,13 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from spanloop.common.v1 import text_pb2 as spanloop_dot_common_dot_v1_dot_text__pb2
+from spanloop.inference.v1 import export_pb2 as spanloop_dot_inference_dot_v1_dot_export__pb2
 from spanloop.inference.v1 import preannotation_job_pb2 as spanloop_dot_inference_dot_v1_dot_preannotation__job__pb2
 from spanloop.inference.v1 import predict_pb2 as spanloop_dot_inference_dot_v1_dot_predict__pb2
 from spanloop.inference.v1 import serving_state_pb2 as spanloop_dot_inference_dot_v1_dot_serving__state__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-spanloop/inference/v1/inference_service.proto\x12\x15spanloop.inference.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1dspanloop/common/v1/text.proto\x1a-spanloop/inference/v1/preannotation_job.proto\x1a#spanloop/inference/v1/predict.proto\x1a)spanloop/inference/v1/serving_state.proto\"\xa7\x03\n\x0ePredictRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12\x11\n\tmin_score\x18\x04 \x01(\x01\x12\r\n\x05top_n\x18\x05 \x01(\x05\x12=\n\x04pins\x18\x06 \x03(\x0b\x32/.spanloop.inference.v1.PredictRequest.PinsEntry\x12\x37\n\x0bgranularity\x18\x07 \x01(\x0e\x32\".spanloop.inference.v1.Granularity\x12?\n\x0foffset_encoding\x18\x08 \x01(\x0e\x32&.spanloop.common.v1.TextOffsetEncoding\x12\x10\n\x08\x63ontrols\x18\t \x03(\t\x12\x36\n\x0bgiven_spans\x18\n \x03(\x0b\x32!.spanloop.inference.v1.GivenSpans\x12\x13\n\x0buncertainty\x18\x0b \x01(\x08\x1a+\n\tPinsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x84\x01\n\x0fPredictResponse\x12:\n\x0bpredictions\x18\x01 \x03(\x0b\x32%.spanloop.inference.v1.TextPrediction\x12\x35\n\ngeneration\x18\x02 \x01(\x0b\x32!.spanloop.inference.v1.Generation\"Z\n\x14PredictStreamRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x36\n\x07predict\x18\x02 \x01(\x0b\x32%.spanloop.inference.v1.PredictRequest\"\xa2\x01\n\x15PredictStreamResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x39\n\x07predict\x18\x02 \x01(\x0b\x32&.spanloop.inference.v1.PredictResponseH\x00\x12\x38\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32%.spanloop.inference.v1.PredictFailureH\x00\x42\x08\n\x06result\"\xed\x02\n\x0ePredictFailure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x45\n\x08metadata\x18\x04 \x03(\x0b\x32\x33.spanloop.inference.v1.PredictFailure.MetadataEntry\x12.\n\x0bretry_delay\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12N\n\x10\x66ield_violations\x18\x06 \x03(\x0b\x32\x34.spanloop.inference.v1.PredictFailure.FieldViolation\x1a\x34\n\x0e\x46ieldViolation\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\")\n\x16GetServingStateRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"U\n\x17GetServingStateResponse\x12:\n\rserving_state\x18\x01 \x01(\x0b\x32#.spanloop.inference.v1.ServingState\"\x87\x01\n\x1d\x43reatePreannotationJobRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x42\n\x11preannotation_job\x18\x02 \x01(\x0b\x32\'.spanloop.inference.v1.PreannotationJob\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"d\n\x1e\x43reatePreannotationJobResponse\x12\x42\n\x11preannotation_job\x18\x01 \x01(\x0b\x32\'.spanloop.inference.v1.PreannotationJob\"*\n\x1aGetPreannotationJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"a\n\x1bGetPreannotationJobResponse\x12\x42\n\x11preannotation_job\x18\x01 \x01(\x0b\x32\'.spanloop.inference.v1.PreannotationJob\"U\n\x1cListPreannotationJobsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"}\n\x1dListPreannotationJobsResponse\x12\x43\n\x12preannotation_jobs\x18\x01 \x03(\x0b\x32\'.spanloop.inference.v1.PreannotationJob\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"-\n\x1d\x43\x61ncelPreannotationJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"d\n\x1e\x43\x61ncelPreannotationJobResponse\x12\x42\n\x11preannotation_job\x18\x01 \x01(\x0b\x32\'.spanloop.inference.v1.PreannotationJob\",\n\x1cWatchPreannotationJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xd2\x01\n\x1dWatchPreannotationJobResponse\x12\x44\n\x11preannotation_job\x18\x01 \x01(\x0b\x32\'.spanloop.inference.v1.PreannotationJobH\x00\x12S\n\theartbeat\x18\x02 \x01(\x0b\x32>.spanloop.inference.v1.WatchPreannotationJobResponse.HeartbeatH\x00\x1a\x0b\n\tHeartbeatB\t\n\x07payload2\xe8\x07\n\x10InferenceService\x12X\n\x07Predict\x12%.spanloop.inference.v1.PredictRequest\x1a&.spanloop.inference.v1.PredictResponse\x12n\n\rPredictStream\x12+.spanloop.inference.v1.PredictStreamRequest\x1a,.spanloop.inference.v1.PredictStreamResponse(\x01\x30\x01\x12p\n\x0fGetServingState\x12-.spanloop.inference.v1.GetServingStateRequest\x1a..spanloop.inference.v1.GetServingStateResponse\x12\x85\x01\n\x16\x43reatePreannotationJob\x12\x34.spanloop.inference.v1.CreatePreannotationJobRequest\x1a\x35.spanloop.inference.v1.CreatePreannotationJobResponse\x12|\n\x13GetPreannotationJob\x12\x31.spanloop.inference.v1.GetPreannotationJobRequest\x1a\x32.spanloop.inference.v1.GetPreannotationJobResponse\x12\x82\x01\n\x15ListPreannotationJobs\x12\x33.spanloop.inference.v1.ListPreannotationJobsRequest\x1a\x34.spanloop.inference.v1.ListPreannotationJobsResponse\x12\x85\x01\n\x16\x43\x61ncelPreannotationJob\x12\x34.spanloop.inference.v1.CancelPreannotationJobRequest\x1a\x35.spanloop.inference.v1.CancelPreannotationJobResponse\x12\x84\x01\n\x15WatchPreannotationJob\x12\x33.spanloop.inference.v1.WatchPreannotationJobRequest\x1a\x34.spanloop.inference.v1.WatchPreannotationJobResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-spanloop/inference/v1/inference_service.proto\x12\x15spanloop.inference.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1dspanloop/common/v1/text.proto\x1a\"spanloop/inference/v1/export.proto\x1a-spanloop/inference/v1/preannotation_job.proto\x1a#spanloop/inference/v1/predict.proto\x1a)spanloop/inference/v1/serving_state.proto\"\xa7\x03\n\x0ePredictRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12\x11\n\tmin_score\x18\x04 \x01(\x01\x12\r\n\x05top_n\x18\x05 \x01(\x05\x12=\n\x04pins\x18\x06 \x03(\x0b\x32/.spanloop.inference.v1.PredictRequest.PinsEntry\x12\x37\n\x0bgranularity\x18\x07 \x01(\x0e\x32\".spanloop.inference.v1.Granularity\x12?\n\x0foffset_encoding\x18\x08 \x01(\x0e\x32&.spanloop.common.v1.TextOffsetEncoding\x12\x10\n\x08\x63ontrols\x18\t \x03(\t\x12\x36\n\x0bgiven_spans\x18\n \x03(\x0b\x32!.spanloop.inference.v1.GivenSpans\x12\x13\n\x0buncertainty\x18\x0b \x01(\x08\x1a+\n\tPinsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x84\x01\n\x0fPredictResponse\x12:\n\x0bpredictions\x18\x01 \x03(\x0b\x32%.spanloop.inference.v1.TextPrediction\x12\x35\n\ngeneration\x18\x02 \x01(\x0b\x32!.spanloop.inference.v1.Generation\"Z\n\x14PredictStreamRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x36\n\x07predict\x18\x02 \x01(\x0b\x32%.spanloop.inference.v1.PredictRequest\"\xa2\x01\n\x15PredictStreamResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x39\n\x07predict\x18\x02 \x01(\x0b\x32&.spanloop.inference.v1.PredictResponseH\x00\x12\x38\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32%.spanloop.inference.v1.PredictFailureH\x00\x42\x08\n\x06result\"\xed\x02\n\x0ePredictFailure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x45\n\x08metadata\x18\x04 \x03(\x0b\x32\x33.spanloop.inference.v1.PredictFailure.MetadataEntry\x12.\n\x0bretry_delay\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12N\n\x10\x66ield_violations\x18\x06 \x03(\x0b\x32\x34.spanloop.inference.v1.PredictFailure.FieldViolation\x1a\x34\n\x0e\x46ieldViolation\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\")\n\x16GetServingStateRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"U\n\x17GetServingStateResponse\x12:\n\rserving_state\x18\x01 \x01(\x0b\x32#.spanloop.inference.v1.ServingState\"^\n\x19\x45xportModelVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x33\n\x06layout\x18\x02 \x01(\x0e\x32#.spanloop.inference.v1.ExportLayout\"+\n\x1a\x45xportModelVersionResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\"\x87\x01\n\x1d\x43reatePreannotationJobRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x42\n\x11preannotation_job\x18\x02 \x01(\x0b\x32\'.spanloop.inference.v1.PreannotationJob\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"d\n\x1e\x43reatePreannotationJobResponse\x12\x42\n\x11preannotation_job\x18\x01 \x01(\x0b\x32\'.spanloop.inference.v1.PreannotationJob\"*\n\x1aGetPreannotationJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"a\n\x1bGetPreannotationJobResponse\x12\x42\n\x11preannotation_job\x18\x01 \x01(\x0b\x32\'.spanloop.inference.v1.PreannotationJob\"U\n\x1cListPreannotationJobsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"}\n\x1dListPreannotationJobsResponse\x12\x43\n\x12preannotation_jobs\x18\x01 \x03(\x0b\x32\'.spanloop.inference.v1.PreannotationJob\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"-\n\x1d\x43\x61ncelPreannotationJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"d\n\x1e\x43\x61ncelPreannotationJobResponse\x12\x42\n\x11preannotation_job\x18\x01 \x01(\x0b\x32\'.spanloop.inference.v1.PreannotationJob\",\n\x1cWatchPreannotationJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xd2\x01\n\x1dWatchPreannotationJobResponse\x12\x44\n\x11preannotation_job\x18\x01 \x01(\x0b\x32\'.spanloop.inference.v1.PreannotationJobH\x00\x12S\n\theartbeat\x18\x02 \x01(\x0b\x32>.spanloop.inference.v1.WatchPreannotationJobResponse.HeartbeatH\x00\x1a\x0b\n\tHeartbeatB\t\n\x07payload2\xe5\x08\n\x10InferenceService\x12X\n\x07Predict\x12%.spanloop.inference.v1.PredictRequest\x1a&.spanloop.inference.v1.PredictResponse\x12n\n\rPredictStream\x12+.spanloop.inference.v1.PredictStreamRequest\x1a,.spanloop.inference.v1.PredictStreamResponse(\x01\x30\x01\x12p\n\x0fGetServingState\x12-.spanloop.inference.v1.GetServingStateRequest\x1a..spanloop.inference.v1.GetServingStateResponse\x12{\n\x12\x45xportModelVersion\x12\x30.spanloop.inference.v1.ExportModelVersionRequest\x1a\x31.spanloop.inference.v1.ExportModelVersionResponse0\x01\x12\x85\x01\n\x16\x43reatePreannotationJob\x12\x34.spanloop.inference.v1.CreatePreannotationJobRequest\x1a\x35.spanloop.inference.v1.CreatePreannotationJobResponse\x12|\n\x13GetPreannotationJob\x12\x31.spanloop.inference.v1.GetPreannotationJobRequest\x1a\x32.spanloop.inference.v1.GetPreannotationJobResponse\x12\x82\x01\n\x15ListPreannotationJobs\x12\x33.spanloop.inference.v1.ListPreannotationJobsRequest\x1a\x34.spanloop.inference.v1.ListPreannotationJobsResponse\x12\x85\x01\n\x16\x43\x61ncelPreannotationJob\x12\x34.spanloop.inference.v1.CancelPreannotationJobRequest\x1a\x35.spanloop.inference.v1.CancelPreannotationJobResponse\x12\x84\x01\n\x15WatchPreannotationJob\x12\x33.spanloop.inference.v1.WatchPreannotationJobRequest\x1a\x34.spanloop.inference.v1.WatchPreannotationJobResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,48 +41,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PREDICTREQUEST_PINSENTRY']._serialized_options = b'8\001'
   _globals['_PREDICTFAILURE_METADATAENTRY']._loaded_options = None
   _globals['_PREDICTFAILURE_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_PREDICTREQUEST']._serialized_start=263
-  _globals['_PREDICTREQUEST']._serialized_end=686
-  _globals['_PREDICTREQUEST_PINSENTRY']._serialized_start=643
-  _globals['_PREDICTREQUEST_PINSENTRY']._serialized_end=686
-  _globals['_PREDICTRESPONSE']._serialized_start=689
-  _globals['_PREDICTRESPONSE']._serialized_end=821
-  _globals['_PREDICTSTREAMREQUEST']._serialized_start=823
-  _globals['_PREDICTSTREAMREQUEST']._serialized_end=913
-  _globals['_PREDICTSTREAMRESPONSE']._serialized_start=916
-  _globals['_PREDICTSTREAMRESPONSE']._serialized_end=1078
-  _globals['_PREDICTFAILURE']._serialized_start=1081
-  _globals['_PREDICTFAILURE']._serialized_end=1446
-  _globals['_PREDICTFAILURE_FIELDVIOLATION']._serialized_start=1345
-  _globals['_PREDICTFAILURE_FIELDVIOLATION']._serialized_end=1397
-  _globals['_PREDICTFAILURE_METADATAENTRY']._serialized_start=1399
-  _globals['_PREDICTFAILURE_METADATAENTRY']._serialized_end=1446
-  _globals['_GETSERVINGSTATEREQUEST']._serialized_start=1448
-  _globals['_GETSERVINGSTATEREQUEST']._serialized_end=1489
-  _globals['_GETSERVINGSTATERESPONSE']._serialized_start=1491
-  _globals['_GETSERVINGSTATERESPONSE']._serialized_end=1576
-  _globals['_CREATEPREANNOTATIONJOBREQUEST']._serialized_start=1579
-  _globals['_CREATEPREANNOTATIONJOBREQUEST']._serialized_end=1714
-  _globals['_CREATEPREANNOTATIONJOBRESPONSE']._serialized_start=1716
-  _globals['_CREATEPREANNOTATIONJOBRESPONSE']._serialized_end=1816
-  _globals['_GETPREANNOTATIONJOBREQUEST']._serialized_start=1818
-  _globals['_GETPREANNOTATIONJOBREQUEST']._serialized_end=1860
-  _globals['_GETPREANNOTATIONJOBRESPONSE']._serialized_start=1862
-  _globals['_GETPREANNOTATIONJOBRESPONSE']._serialized_end=1959
-  _globals['_LISTPREANNOTATIONJOBSREQUEST']._serialized_start=1961
-  _globals['_LISTPREANNOTATIONJOBSREQUEST']._serialized_end=2046
-  _globals['_LISTPREANNOTATIONJOBSRESPONSE']._serialized_start=2048
-  _globals['_LISTPREANNOTATIONJOBSRESPONSE']._serialized_end=2173
-  _globals['_CANCELPREANNOTATIONJOBREQUEST']._serialized_start=2175
-  _globals['_CANCELPREANNOTATIONJOBREQUEST']._serialized_end=2220
-  _globals['_CANCELPREANNOTATIONJOBRESPONSE']._serialized_start=2222
-  _globals['_CANCELPREANNOTATIONJOBRESPONSE']._serialized_end=2322
-  _globals['_WATCHPREANNOTATIONJOBREQUEST']._serialized_start=2324
-  _globals['_WATCHPREANNOTATIONJOBREQUEST']._serialized_end=2368
-  _globals['_WATCHPREANNOTATIONJOBRESPONSE']._serialized_start=2371
-  _globals['_WATCHPREANNOTATIONJOBRESPONSE']._serialized_end=2581
-  _globals['_WATCHPREANNOTATIONJOBRESPONSE_HEARTBEAT']._serialized_start=2559
-  _globals['_WATCHPREANNOTATIONJOBRESPONSE_HEARTBEAT']._serialized_end=2570
-  _globals['_INFERENCESERVICE']._serialized_start=2584
-  _globals['_INFERENCESERVICE']._serialized_end=3584
+  _globals['_PREDICTREQUEST']._serialized_start=299
+  _globals['_PREDICTREQUEST']._serialized_end=722
+  _globals['_PREDICTREQUEST_PINSENTRY']._serialized_start=679
+  _globals['_PREDICTREQUEST_PINSENTRY']._serialized_end=722
+  _globals['_PREDICTRESPONSE']._serialized_start=725
+  _globals['_PREDICTRESPONSE']._serialized_end=857
+  _globals['_PREDICTSTREAMREQUEST']._serialized_start=859
+  _globals['_PREDICTSTREAMREQUEST']._serialized_end=949
+  _globals['_PREDICTSTREAMRESPONSE']._serialized_start=952
+  _globals['_PREDICTSTREAMRESPONSE']._serialized_end=1114
+  _globals['_PREDICTFAILURE']._serialized_start=1117
+  _globals['_PREDICTFAILURE']._serialized_end=1482
+  _globals['_PREDICTFAILURE_FIELDVIOLATION']._serialized_start=1381
+  _globals['_PREDICTFAILURE_FIELDVIOLATION']._serialized_end=1433
+  _globals['_PREDICTFAILURE_METADATAENTRY']._serialized_start=1435
+  _globals['_PREDICTFAILURE_METADATAENTRY']._serialized_end=1482
+  _globals['_GETSERVINGSTATEREQUEST']._serialized_start=1484
+  _globals['_GETSERVINGSTATEREQUEST']._serialized_end=1525
+  _globals['_GETSERVINGSTATERESPONSE']._serialized_start=1527
+  _globals['_GETSERVINGSTATERESPONSE']._serialized_end=1612
+  _globals['_EXPORTMODELVERSIONREQUEST']._serialized_start=1614
+  _globals['_EXPORTMODELVERSIONREQUEST']._serialized_end=1708
+  _globals['_EXPORTMODELVERSIONRESPONSE']._serialized_start=1710
+  _globals['_EXPORTMODELVERSIONRESPONSE']._serialized_end=1753
+  _globals['_CREATEPREANNOTATIONJOBREQUEST']._serialized_start=1756
+  _globals['_CREATEPREANNOTATIONJOBREQUEST']._serialized_end=1891
+  _globals['_CREATEPREANNOTATIONJOBRESPONSE']._serialized_start=1893
+  _globals['_CREATEPREANNOTATIONJOBRESPONSE']._serialized_end=1993
+  _globals['_GETPREANNOTATIONJOBREQUEST']._serialized_start=1995
+  _globals['_GETPREANNOTATIONJOBREQUEST']._serialized_end=2037
+  _globals['_GETPREANNOTATIONJOBRESPONSE']._serialized_start=2039
+  _globals['_GETPREANNOTATIONJOBRESPONSE']._serialized_end=2136
+  _globals['_LISTPREANNOTATIONJOBSREQUEST']._serialized_start=2138
+  _globals['_LISTPREANNOTATIONJOBSREQUEST']._serialized_end=2223
+  _globals['_LISTPREANNOTATIONJOBSRESPONSE']._serialized_start=2225
+  _globals['_LISTPREANNOTATIONJOBSRESPONSE']._serialized_end=2350
+  _globals['_CANCELPREANNOTATIONJOBREQUEST']._serialized_start=2352
+  _globals['_CANCELPREANNOTATIONJOBREQUEST']._serialized_end=2397
+  _globals['_CANCELPREANNOTATIONJOBRESPONSE']._serialized_start=2399
+  _globals['_CANCELPREANNOTATIONJOBRESPONSE']._serialized_end=2499
+  _globals['_WATCHPREANNOTATIONJOBREQUEST']._serialized_start=2501
+  _globals['_WATCHPREANNOTATIONJOBREQUEST']._serialized_end=2545
+  _globals['_WATCHPREANNOTATIONJOBRESPONSE']._serialized_start=2548
+  _globals['_WATCHPREANNOTATIONJOBRESPONSE']._serialized_end=2758
+  _globals['_WATCHPREANNOTATIONJOBRESPONSE_HEARTBEAT']._serialized_start=2736
+  _globals['_WATCHPREANNOTATIONJOBRESPONSE_HEARTBEAT']._serialized_end=2747
+  _globals['_INFERENCESERVICE']._serialized_start=2761
+  _globals['_INFERENCESERVICE']._serialized_end=3886
 # @@protoc_insertion_point(module_scope)

@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import duration_pb2 as _duration_pb2
 from spanloop.common.v1 import text_pb2 as _text_pb2
+from spanloop.inference.v1 import export_pb2 as _export_pb2
 from spanloop.inference.v1 import preannotation_job_pb2 as _preannotation_job_pb2
 from spanloop.inference.v1 import predict_pb2 as _predict_pb2
 from spanloop.inference.v1 import serving_state_pb2 as _serving_state_pb2
@@ -113,6 +114,20 @@ class GetServingStateResponse(_message.Message):
     SERVING_STATE_FIELD_NUMBER: _ClassVar[int]
     serving_state: _serving_state_pb2.ServingState
     def __init__(self, serving_state: _Optional[_Union[_serving_state_pb2.ServingState, _Mapping]] = ...) -> None: ...
+
+class ExportModelVersionRequest(_message.Message):
+    __slots__ = ("name", "layout")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LAYOUT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    layout: _export_pb2.ExportLayout
+    def __init__(self, name: _Optional[str] = ..., layout: _Optional[_Union[_export_pb2.ExportLayout, str]] = ...) -> None: ...
+
+class ExportModelVersionResponse(_message.Message):
+    __slots__ = ("chunk",)
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    chunk: bytes
+    def __init__(self, chunk: _Optional[bytes] = ...) -> None: ...
 
 class CreatePreannotationJobRequest(_message.Message):
     __slots__ = ("parent", "preannotation_job", "request_id")

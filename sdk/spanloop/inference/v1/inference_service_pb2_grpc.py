@@ -53,6 +53,11 @@ class InferenceServiceStub:
                 request_serializer=spanloop_dot_inference_dot_v1_dot_inference__service__pb2.GetServingStateRequest.SerializeToString,
                 response_deserializer=spanloop_dot_inference_dot_v1_dot_inference__service__pb2.GetServingStateResponse.FromString,
                 _registered_method=True)
+        self.ExportModelVersion = channel.unary_stream(
+                '/spanloop.inference.v1.InferenceService/ExportModelVersion',
+                request_serializer=spanloop_dot_inference_dot_v1_dot_inference__service__pb2.ExportModelVersionRequest.SerializeToString,
+                response_deserializer=spanloop_dot_inference_dot_v1_dot_inference__service__pb2.ExportModelVersionResponse.FromString,
+                _registered_method=True)
         self.CreatePreannotationJob = channel.unary_unary(
                 '/spanloop.inference.v1.InferenceService/CreatePreannotationJob',
                 request_serializer=spanloop_dot_inference_dot_v1_dot_inference__service__pb2.CreatePreannotationJobRequest.SerializeToString,
@@ -113,6 +118,15 @@ class InferenceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportModelVersion(self, request, context):
+        """Streams a model version that finds spans as a folder that runs without Spanloop, checked to
+        answer as it is served. FAILED_PRECONDITION (MODEL_VERSION_NOT_READY) unless it is READY or
+        RETIRED, FAILED_PRECONDITION (STATE_CONFLICT) when it finds no spans or cannot be laid out so.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreatePreannotationJob(self, request, context):
         """Queues the pre-annotation of the project's open tasks.
         """
@@ -166,6 +180,11 @@ def add_InferenceServiceServicer_to_server(servicer, server):
                     servicer.GetServingState,
                     request_deserializer=spanloop_dot_inference_dot_v1_dot_inference__service__pb2.GetServingStateRequest.FromString,
                     response_serializer=spanloop_dot_inference_dot_v1_dot_inference__service__pb2.GetServingStateResponse.SerializeToString,
+            ),
+            'ExportModelVersion': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportModelVersion,
+                    request_deserializer=spanloop_dot_inference_dot_v1_dot_inference__service__pb2.ExportModelVersionRequest.FromString,
+                    response_serializer=spanloop_dot_inference_dot_v1_dot_inference__service__pb2.ExportModelVersionResponse.SerializeToString,
             ),
             'CreatePreannotationJob': grpc.unary_unary_rpc_method_handler(
                     servicer.CreatePreannotationJob,
@@ -278,6 +297,33 @@ class InferenceService:
             '/spanloop.inference.v1.InferenceService/GetServingState',
             spanloop_dot_inference_dot_v1_dot_inference__service__pb2.GetServingStateRequest.SerializeToString,
             spanloop_dot_inference_dot_v1_dot_inference__service__pb2.GetServingStateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportModelVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/spanloop.inference.v1.InferenceService/ExportModelVersion',
+            spanloop_dot_inference_dot_v1_dot_inference__service__pb2.ExportModelVersionRequest.SerializeToString,
+            spanloop_dot_inference_dot_v1_dot_inference__service__pb2.ExportModelVersionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,1 @@
+"""Model versions as folders that run without Spanloop; docs/exports.md."""

@@ -1,0 +1,1 @@
+"""The Open Inference Protocol (v2) beside our own service; docs/open-inference-protocol.md."""
