@@ -19,8 +19,8 @@ LIMIT = 1e-3
 """Largest difference of a score, of trunks in single precision."""
 
 AGREEMENT = 0.9
-"""Share of spans that other precisions must have in common: their last bits depend on what is in
-the same run, and rounding to a few bits makes much of them."""
+"""Share of spans that other precisions must have in common: an export runs the windows of a long
+text together, and rounding to a few bits makes much of what is in the same run."""
 
 _CPU = ["CPUExecutionProvider"]
 _TEXT = "On 1 March 2024, Ada Lovelace of Example Ltd. paid $1,000 in London. "
