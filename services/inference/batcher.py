@@ -3,6 +3,7 @@
 - Work is admitted by its tokens; past the bound a request is refused with a time to come back.
 - Requests that read with the same trunk share a batch, whatever projects they are of.
 - Tenants take turns, and background work goes behind interactive requests; see ``FairQueue``.
+- While callers are about, background work leaves the device alone mostly; see ``Courtesy``.
 - Before each batch, requests whose caller left or whose deadline passed are dropped.
 - Nothing waits for company: a batch is what is there when the device is free.
 """
@@ -10,6 +11,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from services.common.errors import (
 )
 from services.common.logs import get_logger
 from services.common.modeling.states import PreparedText, Segment, cut_segments
+from services.inference.courtesy import Courtesy
 from services.inference.engine.batch import Ask, BatchItem, run_batch
 from services.inference.engine.part import (
     SEGMENT_WORDS,
@@ -191,6 +194,7 @@ class Batcher:
             batch_tokens=batch_tokens, background_tokens=background_tokens
         )
         self._running: list[_Request] = []
+        self._courtesy = Courtesy()
         self._speed = _FIRST_SPEED
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -259,14 +263,20 @@ class Batcher:
         """Return what is wanted of each text; use ``Ticket.run``."""
         request = _Request(caller, asked, deadline)
         if request.unfinished:
+            self._note(caller)
             self._queue.push(request)
             self._wake.set()
             try:
                 await request.done
             finally:
+                self._note(caller)
                 # When the caller left, its future is cancelled: the queue drops it then.
                 request.waiting.clear()
         return request.results
+
+    def _note(self, caller: Caller) -> None:
+        if not caller.background:
+            self._courtesy.called(self._clock.monotonic())
 
     def _overloaded(self, message: str) -> ResourceExhaustedError:
         shortest, longest = _RETRY_AFTER
@@ -280,11 +290,17 @@ class Batcher:
 
     async def _run(self) -> None:
         while True:
-            self._queue.drop_gone(self._clock.monotonic())
-            batch = self._queue.next_batch()
+            now = self._clock.monotonic()
+            self._queue.drop_gone(now)
+            rest = self._courtesy.rest(now)
+            batch = self._queue.next_batch(
+                rests=rest > 0, background=self._courtesy.tokens(now, self._speed)
+            )
             if not batch:
                 self._wake.clear()
-                await self._wake.wait()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(rest if self._queue.has_background else None):
+                        await self._wake.wait()
                 continue
             self._running = [work.request for work in batch]
             await self._answer(batch)
@@ -303,7 +319,10 @@ class Batcher:
             for work in batch:
                 work.request.fail(error)
             return
-        seconds = self._clock.monotonic() - started
+        ended = self._clock.monotonic()
+        if batch[0].request.background:
+            self._courtesy.worked(started, ended)
+        seconds = ended - started
         if seconds > 0:
             speed = sum(work.cost for work in batch) / seconds
             self._speed += _NEWEST * (speed - self._speed)

@@ -86,12 +86,25 @@ class FairQueue(Generic[Item]):
                 request.fail(error)
             tenants.clear()
 
-    def next_batch(self) -> list[Item]:
-        """Take the pieces of the next batch; empty: nothing waits."""
+    @property
+    def has_background(self) -> bool:
+        """Whether background work waits."""
+        return bool(self._background)
+
+    def next_batch(self, *, rests: bool = False, background: int | None = None) -> list[Item]:
+        """Take the pieces of the next batch; empty: nothing waits that may run.
+
+        Args:
+            rests: Background work does not have the device just because nobody else wants it now.
+            background: Most tokens of this batch, where it is of background work; None: as always.
+        """
         waits, urgent = bool(self._background), bool(self._interactive)
-        if waits and (not urgent or self._passed >= PATIENCE):
+        if waits and (self._passed >= PATIENCE if urgent else not rests):
             self._passed = 0
-            return self._background.take(self._background_tokens)
+            most = self._background_tokens
+            return self._background.take(most if background is None else min(most, background))
+        if not urgent:
+            return []
         self._passed = self._passed + 1 if waits else 0
         return self._interactive.take(self._batch_tokens)
 

@@ -8,7 +8,8 @@ import threading
 import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TypeAlias
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -25,10 +26,11 @@ from services.common.modeling.onnx.bank import Bank, BankRuntime
 from services.common.modeling.predictor import TextPredictor
 from services.common.modeling.states import PreparedText
 from services.inference.batcher import Asked, Batcher, Caller
+from services.inference.courtesy import ABOUT_SECONDS
 from services.inference.engine.batch import Ask
 from services.inference.engine.part import SEGMENT_WORDS, Part, SegmentAnswer, Want
 from services.inference.engine.worker import EngineThreads
-from tests.support.inference import TEXT, golden_predictor, tiny_adapter
+from tests.support.inference import TEXT, golden_predictor, tiny_adapter, until
 
 Logits: TypeAlias = NDArray[np.float32]
 Answers: TypeAlias = list[list[SegmentAnswer]]
@@ -370,3 +372,33 @@ async def test_texts_of_jobs_hold_a_thread_of_their_own_only() -> None:
     finally:
         held.set()
         threads.close()
+
+
+async def test_while_callers_are_about_jobs_leave_the_device_alone_mostly(part: Part) -> None:
+    device = Device()
+    job = Caller(tenant="contracts", background=True)
+    async with queue(device) as (batcher, clock):
+
+        async def timed(work: Callable[[], list[list[SegmentAnswer]]]) -> Any:
+            clock.advance(0.1)
+            return await device(work)
+
+        batcher._runner = timed
+        await ask(batcher, part, [TEXT])
+        work = asyncio.create_task(ask(batcher, part, [TEXT] * 20, caller=job))
+
+        async def batches(count: int) -> bool:
+            return len(device.sizes) >= count
+
+        await until(partial(batches, 2))
+        # Short ones, as many tokens as take 30 ms.
+        assert device.sizes[1] < 20
+        # And then a rest, in which a caller finds the device idle.
+        begun = len(device.sizes)
+        answered = await asyncio.wait_for(ask(batcher, part, [TEXT]), 10)
+        assert len(answered) == 1
+        assert len(device.sizes) == begun + 1
+        # Nobody comes any more: the rest is one batch.
+        clock.advance(ABOUT_SECONDS)
+        await asyncio.wait_for(work, 10)
+        assert len(device.sizes) == begun + 2

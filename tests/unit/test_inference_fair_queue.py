@@ -128,3 +128,17 @@ def test_every_piece_is_taken_once_and_batches_keep_their_bounds(requests: list[
         assert len(batch) == 1 or sum(request.cost for request in batch) <= bound
         assert len({(request.device_key, request.background) for request in batch}) == 1
     assert taken == wanted
+
+
+def test_background_work_rests_and_has_smaller_batches_when_told_to() -> None:
+    queue = queue_of(Request("a", 10, background=True))
+    assert queue.has_background
+    assert queue.next_batch(rests=True) == []
+    assert len(queue.next_batch(background=10)) == 1
+    assert len(queue.next_batch(background=1000)) == 2
+    # That others have had the device often enough counts more than that it rests.
+    for _ in range(PATIENCE):
+        queue.push(Request("b", 4))
+        assert tenants(queue.next_batch(rests=True)) == ["b"] * 4
+    queue.push(Request("b"))
+    assert tenants(queue.next_batch(rests=True)) == ["a"] * 2

@@ -39,14 +39,18 @@ class Loads:
         return Model(parts=(), adapters=adapters)
 
 
-class Away(DeploymentMemory):
-    """A memory whose database is away until it is told otherwise."""
+class Memory(DeploymentMemory):
+    """A memory that notes what it is told; its database can be away."""
 
-    away = True
+    def __init__(self, store: SqliteStore) -> None:
+        super().__init__(store)
+        self.away = False
+        self.told: list[int] = []
 
     async def save(self, deployment: DeploymentRevision) -> None:
         if self.away:
             raise StoreUnavailableError
+        self.told.append(deployment.revision)
         await super().save(deployment)
 
 
@@ -59,7 +63,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 
 
 async def test_what_cannot_be_loaded_takes_nobodys_place(store: SqliteStore) -> None:
-    loads, memory = Loads(), DeploymentMemory(store)
+    loads, memory = Loads(), Memory(store)
     manager = GenerationManager(loads, clock=SystemClock())
     remembering = Remembering(manager, memory)
     task = asyncio.create_task(remembering.run())
@@ -81,6 +85,7 @@ async def test_what_cannot_be_loaded_takes_nobodys_place(store: SqliteStore) -> 
             return await memory.load() == [deployment(3)]
 
         await until(third)
+        assert memory.told == [1, 3]
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -88,7 +93,8 @@ async def test_what_cannot_be_loaded_takes_nobodys_place(store: SqliteStore) -> 
 
 
 async def test_a_database_that_was_away_is_told_when_it_is_back(store: SqliteStore) -> None:
-    memory = Away(store)
+    memory = Memory(store)
+    memory.away = True
     manager = GenerationManager(Loads(), clock=SystemClock())
     remembering = Remembering(manager, memory)
     manager.aspire(deployment(1))
