@@ -1,6 +1,6 @@
 """Load past what the inference service can do: what it still answers, and how it refuses the rest.
 
-    python -m benchmarks.saturation [--factors 0.5 0.9 1.2 1.6 2.5 4] [--seconds 12]
+    python -m benchmarks.saturation [--factors 0.5 0.9 1.2 1.6 2.5 4] [--seconds 15]
 
 A registry and an inference service run as processes; the settings are the embedded ones, but for
 the bound of the queue (`--queue-tokens`): the embedded bound is more than a minute's work of two
@@ -11,10 +11,10 @@ first one again. While they do, the queue's tokens are read from the metrics pag
 
 The last line is one JSON object: `capacity_texts_per_s`; `steps` with the offered and the answered
 rate, milliseconds of answers (from when the request was due) and of refusals (from when it was
-sent), what failed otherwise and the largest queue; `flat_ratio`, the least goodput past saturation
-by the best of any step; `shed_p99_ms` and `shed`, of all steps; `shed_without_retry_info`;
-`queue_tokens_max` and `queue_tokens_bound`; `recovered_p99_ratio`, the p99 of the first step run
-again by its first.
+sent), what failed otherwise and the largest queue; `flat_ratio`, the least goodput of the steps
+that offered more than the best goodput, by that best; `shed` and `shed_p99_ms`, of all steps;
+`shed_without_retry_info`; `queue_tokens_max` and `queue_tokens_bound`; `recovered_p99_ratio`, the
+p99 of the first step run again by its first.
 """
 
 from __future__ import annotations
@@ -67,27 +67,27 @@ class Step:
         rate: Requests per second.
         seconds: How long requests arrived.
         answered: Milliseconds of each answer, from when the request was due.
-        in_time: Answers that came while requests still arrived.
         shed: Milliseconds of each refusal, from when the request was sent.
         without_retry: Refusals that do not say when to come back.
         failures: Messages of what failed otherwise.
         queue_tokens: The largest queue that was seen.
+        lasted: Seconds until the last answer.
     """
 
     factor: float
     rate: float
     seconds: float
     answered: list[float] = field(default_factory=list)
-    in_time: int = 0
     shed: list[float] = field(default_factory=list)
     without_retry: int = 0
     failures: list[str] = field(default_factory=list)
     queue_tokens: float = 0.0
+    lasted: float = 0.0
 
     @property
     def goodput(self) -> float:
-        """Requests answered per second while requests arrived."""
-        return self.in_time / self.seconds
+        """Requests answered per second, until the queue was empty again."""
+        return len(self.answered) / self.lasted if self.answered else 0.0
 
     def figures(self, texts: int) -> dict[str, object]:
         """Return the step's figures; rates in texts."""
@@ -138,7 +138,7 @@ class Client:
 
     async def step(self, step: Step, gauge: GaugeWatch) -> None:
         """Send requests at the step's rate and fill in what happened."""
-        ends = time.perf_counter() + step.seconds
+        started = time.perf_counter()
 
         async def send(_: int, due: float) -> None:
             sent = time.perf_counter()
@@ -154,7 +154,7 @@ class Client:
             else:
                 now = time.perf_counter()
                 step.answered.append(1000 * (now - due))
-                step.in_time += now <= ends
+                step.lasted = now - started
 
         gauge.restart()
         await offer(step.rate, send, seconds=step.seconds)
@@ -190,11 +190,13 @@ def figures(steps: Sequence[Step], *, texts: int, bound: int) -> dict[str, objec
     shed = [value for step in steps for value in step.shed]
     without_retry = sum(step.without_retry for step in steps)
     failures = [failure for step in steps for failure in step.failures]
-    past = [step.goodput for step in steps if step.factor > 1]
-    flat = min(past) / max(step.goodput for step in steps) if past else None
+    best = max(step.goodput for step in steps)
+    past = [step.goodput for step in steps if step.rate > best]
+    flat = min(past) / best if past else None
     largest = max(step.queue_tokens for step in steps)
     shed_p99 = _rounded(p99, shed)
-    recovered = p99(again.answered) / p99(first.answered)
+    answered = first.answered and again.answered
+    recovered = p99(again.answered) / p99(first.answered) if answered else None
     return {
         "capacity_texts_per_s": round(first.rate / first.factor * texts, 1),
         "flat_ratio": None if flat is None else round(flat, 3),
@@ -206,7 +208,7 @@ def figures(steps: Sequence[Step], *, texts: int, bound: int) -> dict[str, objec
         "failures": sorted(set(failures))[:5],
         "queue_tokens_max": largest,
         "queue_tokens_bound": bound,
-        "recovered_p99_ratio": round(recovered, 2),
+        "recovered_p99_ratio": None if recovered is None else round(recovered, 2),
         "steps": [step.figures(texts) for step in steps],
         **goals(
             flat_past_saturation=flat is not None and flat >= FLAT,
@@ -249,7 +251,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--factors", type=float, nargs="+", default=[0.5, 0.9, 1.2, 1.6, 2.5, 4.0])
-    parser.add_argument("--seconds", type=float, default=12.0, help="of a step")
+    parser.add_argument("--seconds", type=float, default=15.0, help="of a step")
     parser.add_argument("--pause", type=float, default=2.0, help="seconds between steps")
     parser.add_argument("--capacity-seconds", type=float, default=10.0)
     parser.add_argument("--texts", type=int, default=4, help="of a request")
