@@ -42,6 +42,9 @@ from benchmarks.serving.servers import end_on_sigterm, servers
 from benchmarks.serving.swaps import Answer, Observed, Plan, Window, run
 from benchmarks.serving.trunk import exported_trunk
 
+FLAT = 0.02
+"""Growth in a run, by its size, up to which memory counts as flat."""
+
 
 def figures(seen: Observed, *, tolerance: float) -> dict[str, object]:
     """Return the figures that follow from what happened."""
@@ -54,6 +57,7 @@ def figures(seen: Observed, *, tolerance: float) -> dict[str, object]:
     first = first_answers(seen.answers)
     answers = [1000 * (first[w.revision] - w.begin) for w in swaps if w.revision in first]
     kept = list(enumerate(seen.resident))[len(seen.resident) // 10 :]
+    growth = slope([(float(x), y) for x, y in kept])
     ratio = p99(during) / p99(steady)
     return {
         "swaps": len(swaps),
@@ -73,7 +77,7 @@ def figures(seen: Observed, *, tolerance: float) -> dict[str, object]:
         "deploy_to_served_p50_ms": round(p50(served), 1),
         "deploy_to_served_p99_ms": round(p99(served), 1),
         "deploy_to_answer_p50_ms": round(p50(answers), 1) if answers else None,
-        "rss_slope": round(slope([(float(x), y) for x, y in kept]), 2),
+        "rss_slope": round(growth, 2),
         "rss_first_mib": round(kept[0][1] / 1024, 1),
         "rss_last_mib": round(kept[-1][1] / 1024, 1),
         "rss_max_mib": round(max(seen.resident) / 1024, 1),
@@ -81,6 +85,8 @@ def figures(seen: Observed, *, tolerance: float) -> dict[str, object]:
             none_failed=not seen.failures,
             none_wrong=not wrong and not late,
             p99_ratio_at_most_1_1=ratio <= 1.1,
+            # By its slope it grew by less than what its size differs from run to run.
+            rss_is_flat=growth * len(kept) <= FLAT * kept[0][1],
         ),
     }
 
