@@ -25,7 +25,6 @@ served is `grpc_1_of_100_ms`.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import json
 import random
@@ -37,21 +36,19 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import grpc
-
 from benchmarks.peers.environments import ENVS, PEERS, embedded_weights, python_of
+from benchmarks.serving.client import LatencyClient, project_of
 from benchmarks.serving.figures import goals, machine, p50, p99
+from benchmarks.serving.loop import run_async
 from benchmarks.serving.models import TrunkFolder, label_names, random_adapter, serve_projects
 from benchmarks.serving.runner import Runner, runner
-from benchmarks.serving.servers import METADATA, Servers, end_on_sigterm, servers
+from benchmarks.serving.servers import Servers, end_on_sigterm, servers
 from benchmarks.serving.session import bare_calls, engine_run, load_models, replay
 from benchmarks.serving.texts import pieces_of, text_of
-from benchmarks.serving.trunk import exported_trunk
+from benchmarks.serving.trunk import TRUNK_PRECISIONS, exported_trunk
 from services.common.modeling.manifest import TOKENIZER_FILE
 from services.common.modeling.tokenisation import TextTokenizer
 from services.inference.engine.model import Model
-from spanloop.inference.v1 import inference_service_pb2 as pb
-from spanloop.inference.v1 import inference_service_pb2_grpc
 
 LEVELS = ("grpc", "session", "bare")
 BATCH = 32
@@ -76,38 +73,6 @@ class Measured:
     batches: dict[str, list[float]] = field(default_factory=dict)
 
 
-class Grpc:
-    """A client of the inference service."""
-
-    def __init__(self, channel: grpc.Channel) -> None:
-        """Ask over a plain channel."""
-        self._stub = inference_service_pb2_grpc.InferenceServiceStub(channel)
-
-    def ask(self, count: int, texts: Sequence[str], labels: Sequence[str] = ()) -> None:
-        """Ask the project of so many labels and wait for the answer."""
-        self._stub.Predict(_request(count, texts, labels), metadata=METADATA, timeout=60)
-
-    def ask_at_once(self, count: int, texts: Sequence[str], times: int, at_once: int) -> None:
-        """Ask so many times, with several requests under way at any time."""
-        waiting: list[grpc.Future[pb.PredictResponse]] = []
-        for _ in range(times):
-            if len(waiting) == at_once:
-                waiting.pop(0).result()
-            waiting.append(
-                self._stub.Predict.future(_request(count, texts), metadata=METADATA, timeout=60)
-            )
-        for call in waiting:
-            call.result()
-
-
-def _request(count: int, texts: Sequence[str], labels: Sequence[str] = ()) -> pb.PredictRequest:
-    return pb.PredictRequest(project=f"projects/{_project(count)}", texts=texts, labels=labels)
-
-
-def _project(labels: int) -> str:
-    return f"labels-{labels}"
-
-
 def measure(arguments: argparse.Namespace) -> dict[str, object]:
     """Run everything that is asked for; return the figures."""
     counts = sorted(set(arguments.labels))
@@ -116,16 +81,18 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         if arguments.keep:
             arguments.keep.mkdir(parents=True, exist_ok=True)
-        trunk = TrunkFolder.open(arguments.trunk or exported_trunk(arguments.keep or scratch))
+        trunk = TrunkFolder.open(
+            arguments.trunk or exported_trunk(arguments.keep or scratch, arguments.precision)
+        )
         pieces = pieces_of(TextTokenizer.from_bytes((trunk.folder / TOKENIZER_FILE).read_bytes()))
         texts = [text_of(pieces, arguments.pieces, seed) for seed in range(BATCH)]
         names = label_names(max(counts[-1], BATCH_LABELS))
         adapters = [random_adapter(trunk.manifest, name, seed=1) for name in names]
-        served = {_project(count): adapters[:count] for count in {*counts, BATCH_LABELS}}
+        served = {project_of(count): adapters[:count] for count in {*counts, BATCH_LABELS}}
         running = stack.enter_context(
             servers(scratch / "servers", intra_op_threads=arguments.threads)
         )
-        asyncio.run(serve_projects(running, trunk, served))
+        run_async(serve_projects(running, trunk, served))
         models = load_models(trunk, served, cache=scratch / "cache", threads=arguments.threads)
         peer = None
         if python:
@@ -135,10 +102,20 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
             command += ["--threads", str(arguments.threads)]
             log = scratch / "adapters.log"
             peer = stack.enter_context(runner(command, threads=arguments.threads, log=log))
-        client = Grpc(stack.enter_context(running.channel("inference")))
+        client = LatencyClient(stack.enter_context(running.channel("inference")))
         measured = Measured()
         measure_single(arguments, counts, models, client, peer, texts[0], measured)
-        measure_batches(arguments, models[_project(BATCH_LABELS)], client, texts, measured)
+        whole = {project_of(BATCH_LABELS): served[project_of(BATCH_LABELS)]}
+        # The bare session takes all texts in one run, however the engine cuts them.
+        unbounded = load_models(
+            trunk,
+            whole,
+            cache=scratch / "cache",
+            threads=arguments.threads,
+            batch_tokens=4 * BATCH * arguments.pieces,
+        )
+        pair = (models[project_of(BATCH_LABELS)], unbounded[project_of(BATCH_LABELS)])
+        measure_batches(arguments, pair, client, texts, measured)
         return {
             **figures(measured, pieces=arguments.pieces),
             "rounds": arguments.rounds,
@@ -153,14 +130,14 @@ def measure_single(
     arguments: argparse.Namespace,
     counts: Sequence[int],
     models: Mapping[str, Model],
-    client: Grpc,
+    client: LatencyClient,
     peer: Runner | None,
     text: str,
     measured: Measured,
 ) -> None:
     """Ask for one text in rounds."""
     rng = random.Random(0)  # noqa: S311
-    runs = {count: engine_run(models[_project(count)], [text]) for count in counts}
+    runs = {count: engine_run(models[project_of(count)], [text]) for count in counts}
     for level in LEVELS:
         measured.single[level] = {count: [] for count in counts}
     measured.parallel = {count: [] for count in arguments.adapters} if peer else {}
@@ -190,18 +167,26 @@ def measure_single(
 
 def measure_batches(
     arguments: argparse.Namespace,
-    model: Model,
-    client: Grpc,
+    models: tuple[Model, Model],
+    client: LatencyClient,
     texts: Sequence[str],
     measured: Measured,
 ) -> None:
-    """Ask for many texts at once, in turns with the bare session."""
-    run = engine_run(model, texts)
+    """Ask for many texts at once, in turns with the bare session.
+
+    Args:
+        arguments: Of the command line.
+        models: The engine's as it is served, and the one whose calls are made bare.
+        client: Asks over gRPC.
+        texts: The texts.
+        measured: Where the figures go.
+    """
+    run, whole = (engine_run(model, texts) for model in models)
     times = 2 * arguments.at_once
     at_once = partial(client.ask_at_once, BATCH_LABELS, texts, times, arguments.at_once)
     for number in range(-2, arguments.batch_rounds):
         found = {
-            "bare": _milliseconds(partial(replay, bare_calls(run))),
+            "bare": _milliseconds(partial(replay, bare_calls(whole))),
             "session": _milliseconds(run),
             "grpc": _milliseconds(partial(client.ask, BATCH_LABELS, texts)),
             "grpc_at_once": _milliseconds(at_once) / times,
@@ -287,6 +272,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--parallel-rounds", type=int, default=12, help="of the library's")
     parser.add_argument("--without", choices=["adapters"], default="", help="the peer left out")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--precision", choices=TRUNK_PRECISIONS, default="fp32", help="of the trunk"
+    )
     parser.add_argument("--trunk", type=Path, help="exported trunk; default: the embedded one")
     parser.add_argument("--envs", type=Path, default=ENVS, help="folder of the environments")
     parser.add_argument("--keep", type=Path, help="folder that keeps the exported trunk")

@@ -37,10 +37,11 @@ from grpc import aio
 from benchmarks.serving.figures import goals, machine, p50, p99
 from benchmarks.serving.gauge import GaugeWatch
 from benchmarks.serving.load import offer
+from benchmarks.serving.loop import run_async
 from benchmarks.serving.models import TrunkFolder, label_names, random_adapter, serve_projects
 from benchmarks.serving.servers import METADATA, Servers, end_on_sigterm, servers
 from benchmarks.serving.texts import pieces_of, text_of
-from benchmarks.serving.trunk import exported_trunk
+from benchmarks.serving.trunk import TRUNK_PRECISIONS, exported_trunk
 from services.common.grpc_status import received_error
 from services.common.modeling.manifest import TOKENIZER_FILE
 from services.common.modeling.tokenisation import TextTokenizer
@@ -227,7 +228,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         if arguments.keep:
             arguments.keep.mkdir(parents=True, exist_ok=True)
-        trunk = TrunkFolder.open(arguments.trunk or exported_trunk(arguments.keep or scratch))
+        trunk = TrunkFolder.open(
+            arguments.trunk or exported_trunk(arguments.keep or scratch, arguments.precision)
+        )
         running = stack.enter_context(
             servers(
                 scratch / "servers",
@@ -235,7 +238,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
                 queue_tokens=arguments.queue_tokens,
             )
         )
-        steps = asyncio.run(run(arguments, running, trunk))
+        steps = run_async(run(arguments, running, trunk))
         resident = running.resident_kib("inference") / 1024
     return {
         **figures(steps, texts=arguments.texts, bound=arguments.queue_tokens),
@@ -259,6 +262,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--labels", type=int, default=6)
     parser.add_argument("--queue-tokens", type=int, default=8192, help="bound of the queue")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--precision", choices=TRUNK_PRECISIONS, default="fp32", help="of the trunk"
+    )
     parser.add_argument("--trunk", type=Path, help="exported trunk; default: the embedded one")
     parser.add_argument("--keep", type=Path, help="folder that keeps the exported trunk")
     end_on_sigterm()

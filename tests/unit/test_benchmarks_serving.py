@@ -164,8 +164,8 @@ def test_a_runner_answers_and_one_that_ends_says_why(tmp_path: Path) -> None:
 
 def test_a_service_that_does_not_start_says_why(tmp_path: Path) -> None:
     with (
-        pytest.raises(SystemExit, match="BATCH_TOKENS"),
-        servers(tmp_path, ["inference"], batch_tokens=1),
+        pytest.raises(SystemExit, match="QUEUE_TOKENS"),
+        servers(tmp_path, ["inference"], queue_tokens=0),
     ):
         pass
 
