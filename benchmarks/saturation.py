@@ -12,9 +12,10 @@ first one again. While they do, the queue's tokens are read from the metrics pag
 The last line is one JSON object: `capacity_texts_per_s`; `steps` with the offered and the answered
 rate, milliseconds of answers (from when the request was due) and of refusals (from when it was
 sent), what failed otherwise and the largest queue; `flat_ratio`, the least goodput of the steps
-that offered more than the best goodput, by that best; `shed` and `shed_p99_ms`, of all steps;
-`shed_without_retry_info`; `queue_tokens_max` and `queue_tokens_bound`; `recovered_p99_ratio`, the
-p99 of the first step run again by its first.
+that offered more than the best goodput, by that best; `cpu_flat_ratio`, the same by answers per
+processor second of the service, which holds on a machine that is busy otherwise; `shed` and
+`shed_p99_ms`, of all steps; `shed_without_retry_info`; `queue_tokens_max` and `queue_tokens_bound`;
+`recovered_p99_ratio`, the p99 of the first step run again by its first.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ class Step:
         failures: Messages of what failed otherwise.
         queue_tokens: The largest queue that was seen.
         lasted: Seconds until the last answer.
+        cpu_seconds: Processor seconds of the service until then, of all its threads.
     """
 
     factor: float
@@ -84,11 +86,17 @@ class Step:
     failures: list[str] = field(default_factory=list)
     queue_tokens: float = 0.0
     lasted: float = 0.0
+    cpu_seconds: float = 0.0
 
     @property
     def goodput(self) -> float:
         """Requests answered per second, until the queue was empty again."""
         return len(self.answered) / self.lasted if self.answered else 0.0
+
+    @property
+    def per_cpu_second(self) -> float:
+        """Requests answered per processor second of the service."""
+        return len(self.answered) / self.cpu_seconds if self.cpu_seconds else 0.0
 
     def figures(self, texts: int) -> dict[str, object]:
         """Return the step's figures; rates in texts."""
@@ -96,6 +104,7 @@ class Step:
             "factor": self.factor,
             "offered_texts_per_s": round(self.rate * texts, 1),
             "goodput_texts_per_s": round(self.goodput * texts, 1),
+            "texts_per_cpu_s": round(self.per_cpu_second * texts, 1),
             "p50_ms": _rounded(p50, self.answered),
             "p99_ms": _rounded(p99, self.answered),
             "shed": len(self.shed),
@@ -179,7 +188,9 @@ async def run(arguments: argparse.Namespace, running: Servers, trunk: TrunkFolde
         steps = []
         for factor in [*arguments.factors, arguments.factors[0]]:
             step = Step(factor=factor, rate=factor * capacity, seconds=arguments.seconds)
+            before = running.cpu_seconds("inference")
             await client.step(step, gauge)
+            step.cpu_seconds = running.cpu_seconds("inference") - before
             steps.append(step)
             await asyncio.sleep(arguments.pause)
     return steps
@@ -194,6 +205,10 @@ def figures(steps: Sequence[Step], *, texts: int, bound: int) -> dict[str, objec
     best = max(step.goodput for step in steps)
     past = [step.goodput for step in steps if step.rate > best]
     flat = min(past) / best if past else None
+    by_cpu: list[float] = [step.per_cpu_second for step in steps]
+    cpu_past = [step.per_cpu_second for step in steps if step.rate > best]
+    cpu_best = max(by_cpu)
+    cpu_flat = min(cpu_past) / cpu_best if cpu_past and cpu_best else None
     largest = max(step.queue_tokens for step in steps)
     shed_p99 = _rounded(p99, shed)
     answered = first.answered and again.answered
@@ -201,6 +216,7 @@ def figures(steps: Sequence[Step], *, texts: int, bound: int) -> dict[str, objec
     return {
         "capacity_texts_per_s": round(first.rate / first.factor * texts, 1),
         "flat_ratio": None if flat is None else round(flat, 3),
+        "cpu_flat_ratio": None if cpu_flat is None else round(cpu_flat, 3),
         "shed": len(shed),
         "shed_p50_ms": _rounded(p50, shed),
         "shed_p99_ms": shed_p99,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.latency import Measured, figures, main
+from benchmarks.latency import main
+from benchmarks.serving.latencies import Measured, figures
 from tests.support.benchmarks import write_tiny_trunk
 
 
@@ -18,7 +19,13 @@ def measured(**levels: float) -> Measured:
             level: {n: [base * (1 + n / 100)] * 3 for n in (1, 20, 32)}
             for level, base in levels.items()
         },
+        single_cpu={
+            level: {n: [2 * base * (1 + n / 50)] * 3 for n in (1, 20, 32)}
+            for level, base in levels.items()
+            if level != "grpc"
+        },
         one_of_many=[5.0],
+        parallel_cpu={1: [30.0], 20: [462.0] * 3},
         parallel={1: [20.0], 20: [240.0, 240.0, 900.0]},
         batches={"bare": [100.0], "session": [104.0], "grpc": [125.0], "grpc_at_once": [80.0]},
     )
@@ -28,10 +35,11 @@ def test_ratios_follow_from_medians() -> None:
     found = figures(measured(grpc=13.0, session=11.0, bare=10.0), pieces=32)
     assert found["p50_ms"]["1"] == {"grpc": 13.13, "session": 11.11, "bare": 10.1}
     assert found["ratio_32_1"] == round(1.32 / 1.01, 3)
+    assert found["cpu_ratio_32_1"] == round(1.64 / 1.02, 3)
     assert found["grpc_over_session"] == 1.3
     assert found["grpc_minus_session_ms"] == 3.03
     assert found["ratio_parallel"] == {"1": 1.8, "20": 18.2}
-    assert found["ratio_parallel_20"] == 18.2
+    assert (found["ratio_parallel_20"], found["cpu_ratio_parallel_20"]) == (18.2, 15.0)
     assert found["batch_32"]["tokens_per_s"]["bare"] == 10240
     assert (found["batch_32"]["share"], found["batch_32"]["share_one_at_a_time"]) == (1.25, 0.8)
     assert found["goals_missed"] == ["ratio_32_1_at_most_1.25"]

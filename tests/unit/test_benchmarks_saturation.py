@@ -20,6 +20,7 @@ def step(factor: float, answered: int, *, shed: int = 0, queue: float = 10, ms: 
         shed=[40.0] * shed,
         queue_tokens=queue,
         lasted=1.0,
+        cpu_seconds=answered / (100 if shed else 125),
     )
 
 
@@ -27,7 +28,7 @@ def test_throughput_is_flat_where_more_is_offered_than_was_ever_answered() -> No
     steps = [step(0.5, 50), step(1.2, 120), step(2, 117, shed=80, queue=90), step(4, 114, shed=9)]
     found = figures([*steps, step(0.5, 50, ms=6)], texts=4, bound=100)
     assert found["capacity_texts_per_s"] == 400
-    assert found["flat_ratio"] == 0.95
+    assert (found["flat_ratio"], found["cpu_flat_ratio"]) == (0.95, 0.8)
     assert (found["shed"], found["shed_p99_ms"], found["queue_tokens_max"]) == (89, 40.0, 90)
     assert found["recovered_p99_ratio"] == 1.2
     assert found["steps"][1]["goodput_texts_per_s"] == 480

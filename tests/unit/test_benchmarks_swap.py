@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from benchmarks.serving.swaps import Answer, Observed, Window
@@ -109,3 +114,24 @@ def test_a_small_run_swaps_on_real_servers(
     assert (found["swaps"], found["failed"], found["wrong_generation"]) == (4, 0, 0)
     assert found["generations_answered"] >= 4
     assert found["deploy_to_served_p99_ms"] >= found["deploy_to_served_p50_ms"] > 0
+
+
+@pytest.mark.timeout(300)
+def test_a_run_that_is_told_to_end_leaves_no_server_behind(tmp_path: Path) -> None:
+    trunk = write_tiny_trunk(tmp_path)
+    command = [sys.executable, "-m", "benchmarks.swap", "--trunk", str(trunk), "--pieces", "16"]
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        servers: list[psutil.Process] = []
+        end = time.monotonic() + 120
+        while len(servers) < 2:
+            assert run.poll() is None
+            assert time.monotonic() < end, "no servers were started"
+            servers = psutil.Process(run.pid).children()
+            time.sleep(0.05)
+        run.send_signal(signal.SIGTERM)
+        assert run.wait(60) == 143
+        assert psutil.wait_procs(servers, timeout=10)[1] == []
+    finally:
+        run.kill()
+        run.wait()
