@@ -19,13 +19,13 @@ session (`grpc_ratio_32_1` over gRPC), `adapters_parallel_ms` by number of adapt
 slower than the session that is (`ratio_parallel`, `ratio_parallel_20`), `grpc_over_session` (gRPC's
 p50 by that of the bare calls with one label; `grpc_minus_session_ms` is the difference) and
 `batch_32` with tokens/s and `share`, gRPC's by the bare session's. A label of a hundred that are
-served is `grpc_1_of_100_ms`.
+served is `grpc_1_of_100_ms`. `cpu_…` are the same by processor time, which holds on a machine that
+is busy otherwise.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import json
 import random
@@ -33,79 +33,26 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import grpc
-
 from benchmarks.peers.environments import ENVS, PEERS, embedded_weights, python_of
-from benchmarks.serving.figures import goals, machine, p50, p99
+from benchmarks.serving.client import LatencyClient, project_of
+from benchmarks.serving.figures import machine
+from benchmarks.serving.latencies import BATCH, IN_PROCESS, LEVELS, Measured, figures
+from benchmarks.serving.loop import run_async
 from benchmarks.serving.models import TrunkFolder, label_names, random_adapter, serve_projects
 from benchmarks.serving.runner import Runner, runner
-from benchmarks.serving.servers import METADATA, Servers, end_on_sigterm, servers
+from benchmarks.serving.servers import end_on_sigterm, servers
 from benchmarks.serving.session import bare_calls, engine_run, load_models, replay
 from benchmarks.serving.texts import pieces_of, text_of
-from benchmarks.serving.trunk import exported_trunk
+from benchmarks.serving.trunk import TRUNK_PRECISIONS, exported_trunk
 from services.common.modeling.manifest import TOKENIZER_FILE
 from services.common.modeling.tokenisation import TextTokenizer
 from services.inference.engine.model import Model
-from spanloop.inference.v1 import inference_service_pb2 as pb
-from spanloop.inference.v1 import inference_service_pb2_grpc
 
-LEVELS = ("grpc", "session", "bare")
-BATCH = 32
 BATCH_LABELS = 6
 _WARM_UP = 5
-
-
-@dataclass
-class Measured:
-    """Milliseconds of each run.
-
-    Attributes:
-        single: By level and number of labels.
-        one_of_many: One label of the largest number, over gRPC.
-        parallel: The library's, by number of adapters.
-        batches: Milliseconds of a batch of texts, by how it was run.
-    """
-
-    single: dict[str, dict[int, list[float]]] = field(default_factory=dict)
-    one_of_many: list[float] = field(default_factory=list)
-    parallel: dict[int, list[float]] = field(default_factory=dict)
-    batches: dict[str, list[float]] = field(default_factory=dict)
-
-
-class Grpc:
-    """A client of the inference service."""
-
-    def __init__(self, channel: grpc.Channel) -> None:
-        """Ask over a plain channel."""
-        self._stub = inference_service_pb2_grpc.InferenceServiceStub(channel)
-
-    def ask(self, count: int, texts: Sequence[str], labels: Sequence[str] = ()) -> None:
-        """Ask the project of so many labels and wait for the answer."""
-        self._stub.Predict(_request(count, texts, labels), metadata=METADATA, timeout=60)
-
-    def ask_at_once(self, count: int, texts: Sequence[str], times: int, at_once: int) -> None:
-        """Ask so many times, with several requests under way at any time."""
-        waiting: list[grpc.Future[pb.PredictResponse]] = []
-        for _ in range(times):
-            if len(waiting) == at_once:
-                waiting.pop(0).result()
-            waiting.append(
-                self._stub.Predict.future(_request(count, texts), metadata=METADATA, timeout=60)
-            )
-        for call in waiting:
-            call.result()
-
-
-def _request(count: int, texts: Sequence[str], labels: Sequence[str] = ()) -> pb.PredictRequest:
-    return pb.PredictRequest(project=f"projects/{_project(count)}", texts=texts, labels=labels)
-
-
-def _project(labels: int) -> str:
-    return f"labels-{labels}"
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, object]:
@@ -116,16 +63,18 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         if arguments.keep:
             arguments.keep.mkdir(parents=True, exist_ok=True)
-        trunk = TrunkFolder.open(arguments.trunk or exported_trunk(arguments.keep or scratch))
+        trunk = TrunkFolder.open(
+            arguments.trunk or exported_trunk(arguments.keep or scratch, arguments.precision)
+        )
         pieces = pieces_of(TextTokenizer.from_bytes((trunk.folder / TOKENIZER_FILE).read_bytes()))
         texts = [text_of(pieces, arguments.pieces, seed) for seed in range(BATCH)]
         names = label_names(max(counts[-1], BATCH_LABELS))
         adapters = [random_adapter(trunk.manifest, name, seed=1) for name in names]
-        served = {_project(count): adapters[:count] for count in {*counts, BATCH_LABELS}}
+        served = {project_of(count): adapters[:count] for count in {*counts, BATCH_LABELS}}
         running = stack.enter_context(
             servers(scratch / "servers", intra_op_threads=arguments.threads)
         )
-        asyncio.run(serve_projects(running, trunk, served))
+        run_async(serve_projects(running, trunk, served))
         models = load_models(trunk, served, cache=scratch / "cache", threads=arguments.threads)
         peer = None
         if python:
@@ -135,16 +84,26 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
             command += ["--threads", str(arguments.threads)]
             log = scratch / "adapters.log"
             peer = stack.enter_context(runner(command, threads=arguments.threads, log=log))
-        client = Grpc(stack.enter_context(running.channel("inference")))
+        client = LatencyClient(stack.enter_context(running.channel("inference")))
         measured = Measured()
         measure_single(arguments, counts, models, client, peer, texts[0], measured)
-        measure_batches(arguments, models[_project(BATCH_LABELS)], client, texts, measured)
+        whole = {project_of(BATCH_LABELS): served[project_of(BATCH_LABELS)]}
+        # The bare session takes all texts in one run, however the engine cuts them.
+        unbounded = load_models(
+            trunk,
+            whole,
+            cache=scratch / "cache",
+            threads=arguments.threads,
+            batch_tokens=4 * BATCH * arguments.pieces,
+        )
+        pair = (models[project_of(BATCH_LABELS)], unbounded[project_of(BATCH_LABELS)])
+        measure_batches(arguments, pair, client, texts, measured)
         return {
             **figures(measured, pieces=arguments.pieces),
             "rounds": arguments.rounds,
             "threads": arguments.threads,
             "precision": trunk.manifest.precision,
-            "resident_mib": round(_resident(running), 1),
+            "resident_mib": round(running.resident_kib("inference") / 1024, 1),
             **machine(),
         }
 
@@ -153,17 +112,20 @@ def measure_single(
     arguments: argparse.Namespace,
     counts: Sequence[int],
     models: Mapping[str, Model],
-    client: Grpc,
+    client: LatencyClient,
     peer: Runner | None,
     text: str,
     measured: Measured,
 ) -> None:
     """Ask for one text in rounds."""
     rng = random.Random(0)  # noqa: S311
-    runs = {count: engine_run(models[_project(count)], [text]) for count in counts}
+    runs = {count: engine_run(models[project_of(count)], [text]) for count in counts}
     for level in LEVELS:
         measured.single[level] = {count: [] for count in counts}
+    for level in IN_PROCESS:
+        measured.single_cpu[level] = {count: [] for count in counts}
     measured.parallel = {count: [] for count in arguments.adapters} if peer else {}
+    measured.parallel_cpu = {count: [] for count in measured.parallel}
     every = max(1, arguments.rounds // max(1, arguments.parallel_rounds))
     one = label_names(1)
     for number in range(-_WARM_UP, arguments.rounds):
@@ -175,33 +137,46 @@ def measure_single(
             }
             # In random order: who runs behind the same run finds its caches warm.
             for level in rng.sample(LEVELS, len(LEVELS)):
+                cpu = time.process_time()
                 found = _milliseconds(once[level])
+                cpu = 1000 * (time.process_time() - cpu)
                 if number >= 0:
                     measured.single[level][count].append(found)
+                    if level in IN_PROCESS:
+                        measured.single_cpu[level][count].append(cpu)
         found = _milliseconds(lambda: client.ask(counts[-1], [text], one))
         if number >= 0:
             measured.one_of_many.append(found)
         if peer and (number % every == 0 or number == -1):
             for count in measured.parallel:
-                found = float(peer.ask(str(count)))
+                found, cpu = peer.ask(str(count))
                 if number >= 0:
                     measured.parallel[count].append(found)
+                    measured.parallel_cpu[count].append(cpu)
 
 
 def measure_batches(
     arguments: argparse.Namespace,
-    model: Model,
-    client: Grpc,
+    models: tuple[Model, Model],
+    client: LatencyClient,
     texts: Sequence[str],
     measured: Measured,
 ) -> None:
-    """Ask for many texts at once, in turns with the bare session."""
-    run = engine_run(model, texts)
+    """Ask for many texts at once, in turns with the bare session.
+
+    Args:
+        arguments: Of the command line.
+        models: The engine's as it is served, and the one whose calls are made bare.
+        client: Asks over gRPC.
+        texts: The texts.
+        measured: Where the figures go.
+    """
+    run, whole = (engine_run(model, texts) for model in models)
     times = 2 * arguments.at_once
     at_once = partial(client.ask_at_once, BATCH_LABELS, texts, times, arguments.at_once)
     for number in range(-2, arguments.batch_rounds):
         found = {
-            "bare": _milliseconds(partial(replay, bare_calls(run))),
+            "bare": _milliseconds(partial(replay, bare_calls(whole))),
             "session": _milliseconds(run),
             "grpc": _milliseconds(partial(client.ask, BATCH_LABELS, texts)),
             "grpc_at_once": _milliseconds(at_once) / times,
@@ -211,68 +186,10 @@ def measure_batches(
                 measured.batches.setdefault(name, []).append(value)
 
 
-def figures(measured: Measured, *, pieces: int) -> dict[str, object]:
-    """Return the figures that follow from the milliseconds."""
-    single = measured.single
-    counts = list(single["grpc"])
-    medians = {level: {n: p50(single[level][n]) for n in counts} for level in LEVELS}
-    session, over_grpc, bare = medians["session"], medians["grpc"], medians["bare"]
-    found: dict[str, object] = {
-        "p50_ms": {
-            str(n): {level: round(medians[level][n], 2) for level in LEVELS} for n in counts
-        },
-        "p99_ms": {
-            str(n): {level: round(p99(single[level][n]), 2) for level in LEVELS} for n in counts
-        },
-        "grpc_1_of_100_ms": round(p50(measured.one_of_many), 2),
-        "grpc_over_session": round(over_grpc[counts[0]] / bare[counts[0]], 3),
-        "grpc_minus_session_ms": round(over_grpc[counts[0]] - bare[counts[0]], 2),
-        "grpc_over_session_by_labels": {str(n): round(over_grpc[n] / bare[n], 3) for n in counts},
-        "engine_over_session_by_labels": {str(n): round(session[n] / bare[n], 3) for n in counts},
-    }
-    met = {"grpc_within_1.3x_and_2ms": all(over_grpc[n] <= 1.3 * bare[n] + 2 for n in counts)}
-    if {1, 32} <= set(counts):
-        ratios = {level: medians[level][32] / medians[level][1] for level in LEVELS}
-        found |= {
-            "ratio_32_1": round(ratios["session"], 3),
-            "grpc_ratio_32_1": round(ratios["grpc"], 3),
-            "bare_ratio_32_1": round(ratios["bare"], 3),
-        }
-        met["ratio_32_1_at_most_2"] = max(ratios["session"], ratios["grpc"]) <= 2
-        met["ratio_32_1_at_most_1.25"] = max(ratios["session"], ratios["grpc"]) <= 1.25
-    if measured.parallel:
-        theirs = {n: p50(values) for n, values in measured.parallel.items()}
-        times = {n: theirs[n] / session[n] for n in theirs if n in session}
-        found |= {
-            "adapters_parallel_ms": {str(n): round(value, 1) for n, value in theirs.items()},
-            "ratio_parallel": {str(n): round(value, 1) for n, value in times.items()},
-        }
-        if 20 in times:
-            found["ratio_parallel_20"] = round(times[20], 1)
-            found["grpc_ratio_parallel_20"] = round(theirs[20] / over_grpc[20], 1)
-            met["parallel_20_at_least_10x"] = times[20] >= 10
-    if measured.batches:
-        batch = {name: p50(values) for name, values in measured.batches.items()}
-        share = batch["bare"] / batch["grpc_at_once"]
-        found["batch_32"] = {
-            "tokens_per_s": {
-                name: round(1000 * BATCH * pieces / value) for name, value in batch.items()
-            },
-            "share": round(share, 3),
-            "share_one_at_a_time": round(batch["bare"] / batch["grpc"], 3),
-        }
-        met["batch_32_at_least_90_percent"] = share >= 0.9
-    return found | goals(**met)
-
-
 def _milliseconds(run: Callable[[], object]) -> float:
     started = time.perf_counter()
     run()
     return 1000 * (time.perf_counter() - started)
-
-
-def _resident(running: Servers) -> float:
-    return running.resident_kib("inference") / 1024
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -287,6 +204,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--parallel-rounds", type=int, default=12, help="of the library's")
     parser.add_argument("--without", choices=["adapters"], default="", help="the peer left out")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--precision", choices=TRUNK_PRECISIONS, default="fp32", help="of the trunk"
+    )
     parser.add_argument("--trunk", type=Path, help="exported trunk; default: the embedded one")
     parser.add_argument("--envs", type=Path, default=ENVS, help="folder of the environments")
     parser.add_argument("--keep", type=Path, help="folder that keeps the exported trunk")

@@ -1,6 +1,6 @@
 """Load past what the inference service can do: what it still answers, and how it refuses the rest.
 
-    python -m benchmarks.saturation [--factors 0.5 0.9 1.2 1.6 2.5 4] [--seconds 12]
+    python -m benchmarks.saturation [--factors 0.5 0.9 1.2 1.6 2.5 4] [--seconds 15]
 
 A registry and an inference service run as processes; the settings are the embedded ones, but for
 the bound of the queue (`--queue-tokens`): the embedded bound is more than a minute's work of two
@@ -11,10 +11,11 @@ first one again. While they do, the queue's tokens are read from the metrics pag
 
 The last line is one JSON object: `capacity_texts_per_s`; `steps` with the offered and the answered
 rate, milliseconds of answers (from when the request was due) and of refusals (from when it was
-sent), what failed otherwise and the largest queue; `flat_ratio`, the least goodput past saturation
-by the best of any step; `shed_p99_ms` and `shed`, of all steps; `shed_without_retry_info`;
-`queue_tokens_max` and `queue_tokens_bound`; `recovered_p99_ratio`, the p99 of the first step run
-again by its first.
+sent), what failed otherwise and the largest queue; `flat_ratio`, the least goodput of the steps
+that offered more than the best goodput, by that best; `cpu_flat_ratio`, the same by answers per
+processor second of the service, which holds on a machine that is busy otherwise; `shed` and
+`shed_p99_ms`, of all steps; `shed_without_retry_info`; `queue_tokens_max` and `queue_tokens_bound`;
+`recovered_p99_ratio`, the p99 of the first step run again by its first.
 """
 
 from __future__ import annotations
@@ -37,10 +38,11 @@ from grpc import aio
 from benchmarks.serving.figures import goals, machine, p50, p99
 from benchmarks.serving.gauge import GaugeWatch
 from benchmarks.serving.load import offer
+from benchmarks.serving.loop import run_async
 from benchmarks.serving.models import TrunkFolder, label_names, random_adapter, serve_projects
 from benchmarks.serving.servers import METADATA, Servers, end_on_sigterm, servers
 from benchmarks.serving.texts import pieces_of, text_of
-from benchmarks.serving.trunk import exported_trunk
+from benchmarks.serving.trunk import TRUNK_PRECISIONS, exported_trunk
 from services.common.grpc_status import received_error
 from services.common.modeling.manifest import TOKENIZER_FILE
 from services.common.modeling.tokenisation import TextTokenizer
@@ -67,27 +69,34 @@ class Step:
         rate: Requests per second.
         seconds: How long requests arrived.
         answered: Milliseconds of each answer, from when the request was due.
-        in_time: Answers that came while requests still arrived.
         shed: Milliseconds of each refusal, from when the request was sent.
         without_retry: Refusals that do not say when to come back.
         failures: Messages of what failed otherwise.
         queue_tokens: The largest queue that was seen.
+        lasted: Seconds until the last answer.
+        cpu_seconds: Processor seconds of the service until then, of all its threads.
     """
 
     factor: float
     rate: float
     seconds: float
     answered: list[float] = field(default_factory=list)
-    in_time: int = 0
     shed: list[float] = field(default_factory=list)
     without_retry: int = 0
     failures: list[str] = field(default_factory=list)
     queue_tokens: float = 0.0
+    lasted: float = 0.0
+    cpu_seconds: float = 0.0
 
     @property
     def goodput(self) -> float:
-        """Requests answered per second while requests arrived."""
-        return self.in_time / self.seconds
+        """Requests answered per second, until the queue was empty again."""
+        return len(self.answered) / self.lasted if self.answered else 0.0
+
+    @property
+    def per_cpu_second(self) -> float:
+        """Requests answered per processor second of the service."""
+        return len(self.answered) / self.cpu_seconds if self.cpu_seconds else 0.0
 
     def figures(self, texts: int) -> dict[str, object]:
         """Return the step's figures; rates in texts."""
@@ -95,6 +104,7 @@ class Step:
             "factor": self.factor,
             "offered_texts_per_s": round(self.rate * texts, 1),
             "goodput_texts_per_s": round(self.goodput * texts, 1),
+            "texts_per_cpu_s": round(self.per_cpu_second * texts, 1),
             "p50_ms": _rounded(p50, self.answered),
             "p99_ms": _rounded(p99, self.answered),
             "shed": len(self.shed),
@@ -138,7 +148,7 @@ class Client:
 
     async def step(self, step: Step, gauge: GaugeWatch) -> None:
         """Send requests at the step's rate and fill in what happened."""
-        ends = time.perf_counter() + step.seconds
+        started = time.perf_counter()
 
         async def send(_: int, due: float) -> None:
             sent = time.perf_counter()
@@ -154,7 +164,7 @@ class Client:
             else:
                 now = time.perf_counter()
                 step.answered.append(1000 * (now - due))
-                step.in_time += now <= ends
+                step.lasted = now - started
 
         gauge.restart()
         await offer(step.rate, send, seconds=step.seconds)
@@ -178,7 +188,9 @@ async def run(arguments: argparse.Namespace, running: Servers, trunk: TrunkFolde
         steps = []
         for factor in [*arguments.factors, arguments.factors[0]]:
             step = Step(factor=factor, rate=factor * capacity, seconds=arguments.seconds)
+            before = running.cpu_seconds("inference")
             await client.step(step, gauge)
+            step.cpu_seconds = running.cpu_seconds("inference") - before
             steps.append(step)
             await asyncio.sleep(arguments.pause)
     return steps
@@ -190,14 +202,21 @@ def figures(steps: Sequence[Step], *, texts: int, bound: int) -> dict[str, objec
     shed = [value for step in steps for value in step.shed]
     without_retry = sum(step.without_retry for step in steps)
     failures = [failure for step in steps for failure in step.failures]
-    past = [step.goodput for step in steps if step.factor > 1]
-    flat = min(past) / max(step.goodput for step in steps) if past else None
+    best = max(step.goodput for step in steps)
+    past = [step.goodput for step in steps if step.rate > best]
+    flat = min(past) / best if past else None
+    by_cpu: list[float] = [step.per_cpu_second for step in steps]
+    cpu_past = [step.per_cpu_second for step in steps if step.rate > best]
+    cpu_best = max(by_cpu)
+    cpu_flat = min(cpu_past) / cpu_best if cpu_past and cpu_best else None
     largest = max(step.queue_tokens for step in steps)
     shed_p99 = _rounded(p99, shed)
-    recovered = p99(again.answered) / p99(first.answered)
+    answered = first.answered and again.answered
+    recovered = p99(again.answered) / p99(first.answered) if answered else None
     return {
         "capacity_texts_per_s": round(first.rate / first.factor * texts, 1),
         "flat_ratio": None if flat is None else round(flat, 3),
+        "cpu_flat_ratio": None if cpu_flat is None else round(cpu_flat, 3),
         "shed": len(shed),
         "shed_p50_ms": _rounded(p50, shed),
         "shed_p99_ms": shed_p99,
@@ -206,7 +225,7 @@ def figures(steps: Sequence[Step], *, texts: int, bound: int) -> dict[str, objec
         "failures": sorted(set(failures))[:5],
         "queue_tokens_max": largest,
         "queue_tokens_bound": bound,
-        "recovered_p99_ratio": round(recovered, 2),
+        "recovered_p99_ratio": None if recovered is None else round(recovered, 2),
         "steps": [step.figures(texts) for step in steps],
         **goals(
             flat_past_saturation=flat is not None and flat >= FLAT,
@@ -225,7 +244,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         if arguments.keep:
             arguments.keep.mkdir(parents=True, exist_ok=True)
-        trunk = TrunkFolder.open(arguments.trunk or exported_trunk(arguments.keep or scratch))
+        trunk = TrunkFolder.open(
+            arguments.trunk or exported_trunk(arguments.keep or scratch, arguments.precision)
+        )
         running = stack.enter_context(
             servers(
                 scratch / "servers",
@@ -233,7 +254,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
                 queue_tokens=arguments.queue_tokens,
             )
         )
-        steps = asyncio.run(run(arguments, running, trunk))
+        steps = run_async(run(arguments, running, trunk))
         resident = running.resident_kib("inference") / 1024
     return {
         **figures(steps, texts=arguments.texts, bound=arguments.queue_tokens),
@@ -249,7 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--factors", type=float, nargs="+", default=[0.5, 0.9, 1.2, 1.6, 2.5, 4.0])
-    parser.add_argument("--seconds", type=float, default=12.0, help="of a step")
+    parser.add_argument("--seconds", type=float, default=15.0, help="of a step")
     parser.add_argument("--pause", type=float, default=2.0, help="seconds between steps")
     parser.add_argument("--capacity-seconds", type=float, default=10.0)
     parser.add_argument("--texts", type=int, default=4, help="of a request")
@@ -257,6 +278,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--labels", type=int, default=6)
     parser.add_argument("--queue-tokens", type=int, default=8192, help="bound of the queue")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--precision", choices=TRUNK_PRECISIONS, default="fp32", help="of the trunk"
+    )
     parser.add_argument("--trunk", type=Path, help="exported trunk; default: the embedded one")
     parser.add_argument("--keep", type=Path, help="folder that keeps the exported trunk")
     end_on_sigterm()

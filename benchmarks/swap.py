@@ -26,7 +26,6 @@ tenth) and the first and last RSS.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import json
 import sys
@@ -37,10 +36,14 @@ from dataclasses import fields
 from pathlib import Path
 
 from benchmarks.serving.figures import goals, machine, p50, p99, slope
+from benchmarks.serving.loop import run_async
 from benchmarks.serving.models import TrunkFolder
 from benchmarks.serving.servers import end_on_sigterm, servers
 from benchmarks.serving.swaps import Answer, Observed, Plan, Window, run
-from benchmarks.serving.trunk import exported_trunk
+from benchmarks.serving.trunk import TRUNK_PRECISIONS, exported_trunk
+
+FLAT = 0.02
+"""Growth in a run, by its size, up to which memory counts as flat."""
 
 
 def figures(seen: Observed, *, tolerance: float) -> dict[str, object]:
@@ -54,6 +57,7 @@ def figures(seen: Observed, *, tolerance: float) -> dict[str, object]:
     first = first_answers(seen.answers)
     answers = [1000 * (first[w.revision] - w.begin) for w in swaps if w.revision in first]
     kept = list(enumerate(seen.resident))[len(seen.resident) // 10 :]
+    growth = slope([(float(x), y) for x, y in kept])
     ratio = p99(during) / p99(steady)
     return {
         "swaps": len(swaps),
@@ -73,7 +77,7 @@ def figures(seen: Observed, *, tolerance: float) -> dict[str, object]:
         "deploy_to_served_p50_ms": round(p50(served), 1),
         "deploy_to_served_p99_ms": round(p99(served), 1),
         "deploy_to_answer_p50_ms": round(p50(answers), 1) if answers else None,
-        "rss_slope": round(slope([(float(x), y) for x, y in kept]), 2),
+        "rss_slope": round(growth, 2),
         "rss_first_mib": round(kept[0][1] / 1024, 1),
         "rss_last_mib": round(kept[-1][1] / 1024, 1),
         "rss_max_mib": round(max(seen.resident) / 1024, 1),
@@ -81,6 +85,8 @@ def figures(seen: Observed, *, tolerance: float) -> dict[str, object]:
             none_failed=not seen.failures,
             none_wrong=not wrong and not late,
             p99_ratio_at_most_1_1=ratio <= 1.1,
+            # By its slope it grew by less than what its size differs from run to run.
+            rss_is_flat=growth * len(kept) <= FLAT * kept[0][1],
         ),
     }
 
@@ -139,12 +145,14 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         if arguments.keep:
             arguments.keep.mkdir(parents=True, exist_ok=True)
-        trunk = TrunkFolder.open(arguments.trunk or exported_trunk(arguments.keep or scratch))
+        trunk = TrunkFolder.open(
+            arguments.trunk or exported_trunk(arguments.keep or scratch, arguments.precision)
+        )
         running = stack.enter_context(
             servers(scratch / "servers", intra_op_threads=arguments.threads)
         )
         plan = Plan(**{name.name: getattr(arguments, name.name) for name in fields(Plan)})
-        seen = asyncio.run(run(plan, running, trunk))
+        seen = run_async(run(plan, running, trunk))
     return {
         **figures(seen, tolerance=arguments.tolerance),
         "rate": arguments.rate,
@@ -169,6 +177,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--settle", type=float, default=0.1, help="seconds that belong to a swap")
     parser.add_argument("--tolerance", type=float, default=1e-3, help="of scores")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--precision", choices=TRUNK_PRECISIONS, default="fp32", help="of the trunk"
+    )
     parser.add_argument("--trunk", type=Path, help="exported trunk; default: the embedded one")
     parser.add_argument("--keep", type=Path, help="folder that keeps the exported trunk")
     end_on_sigterm()

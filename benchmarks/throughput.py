@@ -1,18 +1,19 @@
 """Pre-annotating wnut17's training texts, in words per second, beside other tools.
 
-    python -m benchmarks.throughput [--trunks FOLDER …] [--repeats 2] [--without spacy pipeline]
+    python -m benchmarks.throughput [--precisions fp32 int8] [--repeats 2] [--without spacy]
 
 On the same machine and threads, in turns:
 
 - ours: the ladder engine trains all labels; annotation, registry and inference run as processes
   with the embedded settings. The texts go through Predict, `--batch` of them to a request and
   several requests at once, and once through a pre-annotation job with the tasks that it reads and
-  the predictions that it writes. One round per exported trunk of `--trunks`, on which adapters are
-  trained; the embedded one in single precision if none is given.
+  the predictions that it writes. All of it for the embedded trunk in each of `--precisions`, with
+  adapters trained on it; or for the exported trunks that `--trunks` names.
 - `pipeline`: transformers' token classification pipeline on torch, batched and sorted by length:
   one model of the same encoder, with a random head unless `--pipeline-model` names a trained one.
-- `spacy`: a blank English pipeline, trained for `--spacy-steps`. Its encoder is far smaller:
-  `parameters` says how much.
+- `spacy-transformers`: spaCy's pipeline on the same encoder, with a random head.
+- `spacy`: a blank English pipeline, trained for `--spacy-steps`. It has no such encoder: it is a
+  fifteenth of the size, as `parameters` says.
 
 The last line is one JSON object: `tokens_per_s` and `f1` (micro, on the test texts) of each, where
 tokens are the texts' words as they are separated by white space, whatever a tool makes of them;
@@ -22,7 +23,6 @@ tokens are the texts' words as they are separated by white space, whatever a too
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import hashlib
 import json
@@ -31,6 +31,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 from benchmarks.peers.environments import ENVS, PEERS, embedded_weights, python_of
 from benchmarks.peers.exchange import label_scores, micro, read_predictions, write_texts
@@ -38,16 +39,19 @@ from benchmarks.peers.ladder_run import read_adapters
 from benchmarks.peers.runs import Workplace, run_ladder, run_spacy
 from benchmarks.public_data import DATA, splits_of
 from benchmarks.serving import annotating
-from benchmarks.serving.figures import goals, machine, p50
+from benchmarks.serving.figures import goals, machine
+from benchmarks.serving.loop import run_async
 from benchmarks.serving.models import TrunkFolder
 from benchmarks.serving.runner import Runner, runner
 from benchmarks.serving.servers import Servers, end_on_sigterm, servers
-from benchmarks.serving.trunk import exported_trunk
+from benchmarks.serving.trunk import TRUNK_PRECISIONS, exported_trunk
 from services.trainer.engines.interface import AdapterArtifact, Example
 
 SERVICES = ("annotation", "registry", "inference")
 FIGURES = "figures.json"
-PEER_NAMES = ("pipeline", "spacy")
+PEER_NAMES = ("pipeline", "spacy-transformers", "spacy")
+EQUAL = ("pipeline", "spacy-transformers")
+"""Peers that run the same encoder."""
 
 
 @dataclass
@@ -149,6 +153,12 @@ def open_peers(work: Work, stack: contextlib.ExitStack) -> dict[str, Runner]:
         command += ["--weights", arguments.pipeline_model or embedded_weights()]
         command += ["--threads", str(arguments.threads)]
         commands["pipeline"] = command + ["--trained"] * bool(arguments.pipeline_model)
+    if "spacy-transformers" not in arguments.without:
+        python = python_of("spacy_transformers", arguments.envs)
+        command = [python, PEERS / "spacy_transformers" / "speed.py"]
+        command += ["--texts", texts, "--labels", str(len(work.labels))]
+        command += ["--weights", embedded_weights(), "--threads", str(arguments.threads)]
+        commands["spacy-transformers"] = command
     if "spacy" not in arguments.without:
         python = python_of("spacy", arguments.envs)
         _say(f"training spaCy for {arguments.spacy_steps or 'all'} steps")
@@ -173,9 +183,10 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
     with contextlib.ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         work = Work(arguments, scratch)
-        trunks = [
-            TrunkFolder.open(f) for f in arguments.trunks or [exported_trunk(work.kept.folder)]
+        folders = arguments.trunks or [
+            exported_trunk(work.kept.folder, precision) for precision in arguments.precisions
         ]
+        trunks = [TrunkFolder.open(folder) for folder in folders]
         names = project_names([trunk.manifest.precision for trunk in trunks])
         served = {
             name: (trunk, trained(work, trunk)) for name, trunk in zip(names, trunks, strict=True)
@@ -184,14 +195,14 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
         running = stack.enter_context(
             servers(scratch / "servers", SERVICES, intra_op_threads=arguments.threads)
         )
-        asyncio.run(serve(work, running, served))
+        run_async(serve(work, running, served))
         for number in range(arguments.repeats):
             for name in served:
-                _, seconds = asyncio.run(_predict(work, running, name, work.texts))
+                _, seconds = run_async(_predict(work, running, name, work.texts))
                 work.add(name, seconds)
                 if number == 0 and arguments.jobs:
                     job = annotating.preannotate(running, name, work.texts)
-                    tasks, seconds = asyncio.run(job)
+                    tasks, seconds = run_async(job)
                     # Of texts that occur twice there is one task.
                     _say(f"the job annotated {tasks} tasks")
                     work.add(f"{name}-job", seconds)
@@ -221,7 +232,7 @@ def project_names(precisions: Sequence[str]) -> list[str]:
 
 def figures(measured: Measured, *, words: int, ours: Sequence[str]) -> dict[str, object]:
     """Return the figures that follow from the seconds; of several passes their median counts."""
-    speeds = {name: words / p50(seconds) for name, seconds in measured.seconds.items()}
+    speeds = {name: words / median(seconds) for name, seconds in measured.seconds.items()}
     best = max(speeds[name] for name in ours)
     ratios = {name: speeds[ours[0]] / speeds[name] for name in PEER_NAMES if name in speeds}
     return {
@@ -237,7 +248,9 @@ def figures(measured: Measured, *, words: int, ours: Sequence[str]) -> dict[str,
             for name, seconds in measured.seconds.items()
         },
         "words": words,
-        **goals(**{f"ahead_of_{name}": ratio > 1 for name, ratio in ratios.items()}),
+        **goals(
+            **{f"ahead_of_{name}": ratios[name] > 1 for name in EQUAL if name in ratios},
+        ),
     }
 
 
@@ -255,7 +268,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=DATA / "wnut17", help="folder of the texts")
-    parser.add_argument("--trunks", type=Path, nargs="+", default=[], help="exported trunks")
+    parser.add_argument(
+        "--precisions", choices=TRUNK_PRECISIONS, nargs="+", default=["fp32", "int8"]
+    )
+    parser.add_argument(
+        "--trunks", type=Path, nargs="+", default=[], help="exported trunks, not the embedded one"
+    )
     parser.add_argument("--repeats", type=int, default=2, help="passes over all texts")
     parser.add_argument("--batch", type=int, default=128, help="texts of a request")
     parser.add_argument("--at-once", type=int, default=4, help="requests under way")

@@ -43,8 +43,9 @@ if TYPE_CHECKING:
     from spanloop.inference.v1.inference_service_pb2_grpc import InferenceServiceAsyncStub
 
 _SERVED_SECONDS = 120.0
-# So far from certain that a few words in a hundred are in a span, as in real texts.
-_OUTSIDE_BIAS = 1.3
+FEW_SPANS, MANY_SPANS = 4.0, 2.0
+"""Biases of O: with the first a label has about a span in six short texts, as in real ones, with
+the second several in each, so that what models say differs in any text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,9 @@ def label_names(count: int) -> list[str]:
     return [f"L{number:03d}" for number in range(count)]
 
 
-def random_adapter(trunk: TrunkManifest, label: str, seed: int) -> AdapterArtifact:
+def random_adapter(
+    trunk: TrunkManifest, label: str, seed: int, outside_bias: float = FEW_SPANS
+) -> AdapterArtifact:
     """Return an adapter of the shape that training gives, with random weights."""
     params = LadderParams()
     architecture = LadderArchitecture(
@@ -95,7 +98,7 @@ def random_adapter(trunk: TrunkManifest, label: str, seed: int) -> AdapterArtifa
         trunk_digest=trunk.digest,
         tokenizer_digest=trunk.tokenizer_digest,
         architecture=architecture,
-        decoding=Decoding(outside_bias=_OUTSIDE_BIAS),
+        decoding=Decoding(outside_bias=outside_bias),
         max_length=min(params.max_length, trunk.max_length),
         stride=params.stride,
         files={ADAPTER_FILE: FileDigest.of(weights)},

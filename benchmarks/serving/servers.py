@@ -59,6 +59,11 @@ class Servers:
         process = psutil.Process(self.processes[service].pid)
         return float(process.memory_info().rss) / 1024
 
+    def cpu_seconds(self, service: str) -> float:
+        """Return the processor time that the service's process has taken, of all its threads."""
+        times = psutil.Process(self.processes[service].pid).cpu_times()
+        return float(times.user + times.system)
+
 
 _OPTIONS = [
     ("grpc.enable_retries", 0),

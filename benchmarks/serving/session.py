@@ -58,13 +58,23 @@ def load_models(
     *,
     cache: Path,
     threads: int,
+    batch_tokens: int = 0,
 ) -> dict[str, Model]:
-    """Load each project's adapters as the inference service does; they share the trunk."""
+    """Load each project's adapters as the inference service does; they share the trunk.
+
+    Args:
+        trunk: The trunk.
+        projects: Adapters by project.
+        cache: Folder of verified copies.
+        threads: Of a session's run.
+        batch_tokens: Most pieces in one run; 0: as the service has it on a CPU.
+    """
     adapters = [adapter for some in projects.values() for adapter in some]
     options = EngineOptions(
         providers=choose_providers("auto"),
         threads=threads,
-        batch_tokens=InferenceSettings.model_construct().batch_sizes(on_gpu=False)[0],
+        batch_tokens=batch_tokens
+        or InferenceSettings.model_construct().batch_sizes(on_gpu=False)[0],
     )
 
     async def load() -> dict[str, Model]:

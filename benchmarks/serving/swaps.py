@@ -12,6 +12,7 @@ from grpc import aio
 
 from benchmarks.serving.load import offer
 from benchmarks.serving.models import (
+    MANY_SPANS,
     Publisher,
     TrunkFolder,
     answered,
@@ -146,7 +147,7 @@ async def run(plan: Plan, running: Servers, trunk: TrunkFolder) -> Observed:
         versions = []
         for seed in range(plan.versions):
             adapters = [
-                random_adapter(trunk.manifest, label, seed + 1)
+                random_adapter(trunk.manifest, label, seed + 1, MANY_SPANS)
                 for label in label_names(plan.labels)
             ]
             version = await publisher.version(PROJECT, adapters)
