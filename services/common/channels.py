@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -139,6 +140,13 @@ def peer_errors(peer_name: str) -> Iterator[None]:
         yield
     except aio.AioRpcError as error:
         raise _translate(peer_name, received_error(error)) from error
+    except asyncio.CancelledError:
+        # gRPC sometimes cancels a call that begins when its deadline has passed instead of failing
+        # it. Nobody asked our task to end then.
+        task = asyncio.current_task()
+        if current_call().remaining() == 0.0 and task is not None and not task.cancelling():
+            raise deadline_exceeded() from None
+        raise
 
 
 def _translate(peer_name: str, received: ReceivedError) -> SpanloopError:

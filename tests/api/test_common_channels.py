@@ -224,6 +224,26 @@ class Flaky:
         return GetProjectResponse()
 
 
+async def test_a_call_that_grpc_cancels_past_its_deadline_was_late() -> None:
+    with (
+        calling(call(deadline=asyncio.get_running_loop().time() - 1)),
+        pytest.raises(DeadlineExceededError),
+        peer_errors("echo"),
+    ):
+        raise asyncio.CancelledError  # as gRPC does it: nobody cancelled this task
+    with calling(call(deadline=asyncio.get_running_loop().time() - 1)):
+
+        async def waits() -> None:
+            with peer_errors("echo"):
+                await asyncio.Event().wait()
+
+        task = asyncio.create_task(waits())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
 async def test_only_repeatable_calls_are_retried() -> None:
     flaky = Flaky()
     server = aio.server()

@@ -202,7 +202,12 @@ def _open_tasks_are_pre_annotated_once(client: Client) -> None:
     (prediction,) = client.list_predictions(tasks[0])
     assert prediction.generation == job.generation
     answer = client.predict(PROJECT, [tasks[0].text])
-    assert prediction.spans == answer.predictions[0].spans
+    # Read with other texts, a score may differ in its last bits.
+    expected = answer.predictions[0].spans
+    assert [(s.start, s.end, s.label) for s in prediction.spans] == [
+        (s.start, s.end, s.label) for s in expected
+    ]
+    assert [s.score for s in prediction.spans] == pytest.approx([s.score for s in expected])
     assert prediction.adapters == answer.generation.adapters
 
 
