@@ -39,6 +39,7 @@ from services.inference.trials.domain import (
     TrialOver,
     TrialReport,
 )
+from services.inference.trials.metrics import TrialMetrics
 from services.inference.trials.predicting import TrialPredictor
 from services.inference.trials.reporting import TrialReporter
 from tests.support.inference import until
@@ -57,10 +58,15 @@ def revision(number: int, digest: str, trial: str = "", **labels: str) -> Deploy
 
 
 def a_trial(
-    number: int = 1, mode: TrialMode = TrialMode.SHADOW, base: int = 1, share: float = 1.0
+    number: int = 1,
+    mode: TrialMode = TrialMode.SHADOW,
+    base: int = 1,
+    share: float = 1.0,
+    began: int = 0,
 ) -> Trial:
     name = f"projects/p/trials/{number}"
-    return Trial(name=name, mode=mode, share=share, candidate=revision(base, "new", name))
+    candidate = revision(base, "new", name)
+    return Trial(name=name, mode=mode, share=share, began=began, candidate=candidate)
 
 
 # which requests
@@ -479,11 +485,39 @@ async def test_the_next_trial_begins_to_count_anew(world: World) -> None:
     before = world.board.get("p")
     await world.told(a_trial(base=1))  # told again, as by a new stream
     assert world.board.get("p") is before
-    await world.told(a_trial(2))
-    tried = world.board.get("p")
-    assert tried is not None
-    assert tried is not before
-    assert tried.tally.counts() == Counts()
+    await world.reporter.report_all()
+    # Another trial; and one of the same name, of a registry that was restored and counts again.
+    for trial in (a_trial(2), a_trial(2, began=9)):
+        await world.told(trial)
+        tried = world.board.get("p")
+        assert tried is not None
+        assert tried is not before
+        assert tried.tally.counts() == Counts()
+        await world.reporter.report_all()
+        before = tried
+    reports = world.registry.reports
+    assert [report.sequence for report in reports] == [1, 1, 1]
+    assert len({report.reporter for report in reports}) == 3
+
+
+async def test_metrics_of_what_is_tried(world: World) -> None:
+    assert [metric.samples for metric in TrialMetrics(world.board).collect()] == [[]] * 5
+    await world.told(a_trial())
+    world.answering.says["new"] = answer((0, 4, "PARTY"))
+    await world.predict(["a", "b"])
+    await world.compared()
+    found = {
+        (sample.name, *sample.labels.values()): sample.value
+        for metric in TrialMetrics(world.board).collect()
+        for sample in metric.samples
+    }
+    of = ("p", "1")
+    assert found["spanloop_trial_candidate_ready", *of] == 1
+    assert found["spanloop_trial_paused", *of] == 0
+    assert found["spanloop_trial_requests_total", *of, "answered"] == 1
+    assert found["spanloop_trial_requests_total", *of, "failed"] == 0
+    assert found["spanloop_trial_compared_texts_total", *of, "differing"] == 2
+    assert found["spanloop_trial_differences_total", *of, "PARTY", "added"] == 2
 
 
 async def test_an_end_while_it_loads_leaves_nothing(world: World) -> None:

@@ -63,7 +63,7 @@ class TrialBoard:
             self._end(told.name)
             return
         tried = self._tried.get(told.project)
-        if tried is not None and tried.trial.name == told.name:
+        if tried is not None and _same(tried.trial, told):
             tried.trial = told
         else:
             _log.info("trial_begun", trial=told.name, mode=told.mode.value, share=told.share)
@@ -136,3 +136,7 @@ class TrialBoard:
 
     def _trust(self) -> float:
         return self._clock.monotonic() + self._patience
+
+
+def _same(one: Trial, other: Trial) -> bool:
+    return (one.name, one.began) == (other.name, other.began)

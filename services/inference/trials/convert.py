@@ -43,7 +43,13 @@ def trial_of(
     if mode is None or not message.HasField("candidate"):
         return TrialOver(name=trial.name)
     candidate = replace(deployment_of(message.candidate), trial=trial.name)
-    return Trial(name=trial.name, mode=mode, share=trial.share, candidate=candidate)
+    return Trial(
+        name=trial.name,
+        mode=mode,
+        share=trial.share,
+        began=trial.create_time.ToMicroseconds(),
+        candidate=candidate,
+    )
 
 
 def report_request(report: TrialReport) -> trial_service_pb2.ReportTrialRequest:

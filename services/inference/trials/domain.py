@@ -31,12 +31,15 @@ class Trial:
         name: Its resource name.
         mode: What its candidate does.
         share: Of the requests that fall to it.
+        began: When, microseconds UTC: tells it from another of the same name, which a registry may
+            give out that was restored to an older state.
         candidate: What would be served if the candidate were deployed in the newest revision.
     """
 
     name: str
     mode: TrialMode
     share: float
+    began: int
     candidate: DeploymentRevision
 
     @property
@@ -70,7 +73,7 @@ class TrialReport:
 
     Attributes:
         trial: Resource name of the trial.
-        reporter: Names this process.
+        reporter: Names who counted.
         sequence: Grows with each report that tells something new.
         counts: Since this process began.
         state: Where the candidate stands.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from services.common.errors import NotFoundError, SpanloopError
@@ -39,7 +39,6 @@ class TrialReporter:
         self._registry = registry
         self._board = board
         self._pause = pause_seconds
-        self._name = uuid4().hex
         self._told: dict[str, _Told] = {}
 
     async def run(self) -> None:
@@ -75,10 +74,11 @@ class TrialReporter:
     def _next(self, tried: Tried) -> TrialReport:
         told = self._told.get(tried.trial.name)
         state, message = self._board.state(tried)
-        last = told.report if told is not None else None
+        # Who counts anew is another reporter: numbers of one only grow.
+        last = told.report if told is not None and told.tried is tried else None
         report = TrialReport(
             trial=tried.trial.name,
-            reporter=self._name,
+            reporter=last.reporter if last is not None else uuid4().hex,
             sequence=last.sequence if last is not None else 1,
             counts=tried.tally.counts(),
             state=state,
@@ -86,4 +86,4 @@ class TrialReporter:
         )
         if last is None or report == last:
             return report
-        return TrialReport(**{**vars(report), "sequence": report.sequence + 1})
+        return replace(report, sequence=report.sequence + 1)
