@@ -197,6 +197,7 @@ def _log_event(body: Document) -> AuditEvent:
             action, told = _TRIAL_ACTIONS[TrialState(trial["state"])]
             resource = trial_name(project, trial["number"])
             details = {name: trial[name] for name in told}
+            details["violated"] = "; ".join(trial["violations"])
         case "policy":
             action, resource = AuditAction.UPDATE_REGISTRY_POLICY, policy_name(project)
         case _:

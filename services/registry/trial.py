@@ -83,6 +83,7 @@ class Trial:
         create_time: Microseconds UTC.
         end_time: The same; None while it is RUNNING.
         actor, end_actor: Who began and who ended it.
+        violations: Rules of the gate that were overridden when it began.
     """
 
     project: str
@@ -99,6 +100,7 @@ class Trial:
     end_time: int | None = None
     actor: str
     end_actor: str = ""
+    violations: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -148,6 +150,7 @@ def start(
     limits: Limits,
     now: int,
     actor: str,
+    violations: tuple[str, ...] = (),
 ) -> Trial:
     """Return the trial of a version against what is served of its line.
 
@@ -160,6 +163,7 @@ def start(
         limits: What it keeps to.
         now: Microseconds UTC.
         actor: Who begins it.
+        violations: Rules of the gate that are overridden.
 
     Raises:
         FailedPreconditionError: Another trial runs, or the candidate is deployed (STATE_CONFLICT);
@@ -198,6 +202,7 @@ def start(
         deployment_revision=current.revision,
         create_time=now,
         actor=actor,
+        violations=violations,
     )
 
 

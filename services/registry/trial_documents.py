@@ -27,6 +27,7 @@ def trial_document(trial: Trial) -> Document:
             **asdict(replace(trial.candidate, adapters={})),
             "adapters": pairs(trial.candidate.adapters),
         },
+        "violations": list(trial.violations),
     }
 
 
@@ -46,6 +47,7 @@ def trial_of(body: Document) -> Trial:
             "mode": TrialMode(body["mode"]),
             "limits": Limits(**body["limits"]),
             "state": TrialState(body["state"]),
+            "violations": tuple(body["violations"]),
         }
     )
 

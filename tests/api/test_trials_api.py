@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +12,22 @@ import pytest
 
 from services.common.blobs import key_of
 from services.common.modeling.manifest import ADAPTER_FILE
+from services.inference.bootstrap import build
 from services.inference.engine.part import Part
+from spanloop import AsyncClient, Endpoints, types
 from spanloop.common.v1.evaluation_pb2 import MODEL_TYPE_NER
+from spanloop.errors import FailedPrecondition
 from spanloop.inference.v1 import serving_state_pb2
 from spanloop.inference.v1.predict_pb2 import GRANULARITY_TOKEN
 from spanloop.registry.v1 import trial_pb2
+from tests.support import running
 from tests.support.inference import (
     TEXT,
     InferenceClient,
     TinyAdapter,
     golden,
     inference,
+    inference_settings,
     publish,
     registry_at,
     spans_of,
@@ -272,3 +277,42 @@ async def test_what_moves_beside_it_moves_on_both_sides(loop: Loop) -> None:
     await until(joined)
     answer = await loop.inference.predict()
     assert answer.generation.model_versions == {"PARTY": loop.candidate, "DATE": pin}
+
+
+async def test_the_sdk_tries_shows_and_promotes(tmp_path: Path) -> None:
+    async with (
+        registry_at(tmp_path) as (registry, address),
+        running(inference_settings(tmp_path, address, **SETTINGS), build) as server,
+    ):
+        endpoints = Endpoints(registry=address, inference=server.address)
+        await registry.deploy(await publish(registry, "p", OLD))
+        version = await publish(registry, "p", NEW)
+        async with AsyncClient(endpoints=endpoints, token=server.token) as client:
+            limits = types.TrialLimits(min_requests=5, max_disagreement_rate=1.0)
+            trial = await client.start_trial("p", version, mode="canary", limits=limits)
+            assert (trial.mode, trial.share) == (types.TrialMode.CANARY, 1.0)
+            assert trial.limits == replace(limits, max_error_rate=0.01)
+
+            async def answered() -> bool:
+                found = [state.trial for state in (await client.serving_state("p")).candidates]
+                if found != [trial.name]:
+                    return False
+                return (await client.predict("p", [TEXT])).generation.trial == trial.name
+
+            await until(answered)
+
+            async def compared() -> bool:
+                return (await client.get_trial(trial)).counts.compared_texts > 0
+
+            await until(compared)
+            found = await client.get_trial(trial.name)
+            assert found.counts.disagreement_rate == 1.0
+            assert found.counts.error_rate == 0.0
+            assert {one.name for one in found.counts.differences} == {"PARTY", "DATE"}
+            (reporter,) = found.reporters
+            assert reporter.candidate_state is types.CandidateState.READY
+            over = await client.end_trial(trial, promote=True, etag=trial.etag)
+            assert (over.state, over.promoted_revision) == (types.TrialState.PROMOTED, 2)
+            assert [one.state async for one in client.list_trials("p")] == [over.state]
+            with pytest.raises(FailedPrecondition):
+                await client.end_trial(trial)

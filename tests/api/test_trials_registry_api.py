@@ -137,6 +137,10 @@ async def test_the_gate_holds_promotions_and_canaries(client: RegistryClient) ->
     assert (await client.deployment("p")).revision == 1
     await client.end_trial(trial.name)
     forced = await client.start_trial(candidate, mode=CANARY, force=True)
+    events = await client.governance.ListAuditEvents(
+        governance_pb.ListAuditEventsRequest(parent="projects/p", page_size=1)
+    )
+    assert "MIN_MICRO_F1" in events.audit_events[0].details["violated"]
     answer = await client.end_trial(forced.name, promote=True, force=True)
     assert (answer.trial.state, answer.deployment.revision) == (PROMOTED, 2)
 

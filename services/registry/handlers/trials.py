@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.common.call import check_deadline, current_actor
 from services.common.clock import Clock
-from services.common.errors import not_found
+from services.common.errors import PreconditionViolation, not_found
 from services.common.idempotency import RequestKey
 from services.common.paging import parse_page
 from services.registry import deploy_gate
@@ -91,6 +92,9 @@ class Trials:
             last = await self._log.trial(wish.project)
             current = await self._log.current(wish.project)
             version = await self._deployments.servable(wish.project, wish.version)
+            violations: Sequence[PreconditionViolation] = ()
+            if wish.mode is TrialMode.CANARY:
+                violations = await self._deployments.violations(current, version)
             trial = decisions.start(
                 last,
                 deploying.require(wish.project, current),
@@ -100,9 +104,10 @@ class Trials:
                 limits=limits,
                 now=self._clock.now(),
                 actor=current_actor(),
+                violations=tuple(map(deploy_gate.told, violations)),
             )
-            if wish.mode is TrialMode.CANARY and not wish.force:
-                deploy_gate.refuse(version, await self._deployments.violations(current, version))
+            if not wish.force:
+                deploy_gate.refuse(version, violations)
             if await self._log.append_trial(end, trial, request):
                 self._feed.publish_trial(trial)
                 return trial
