@@ -72,6 +72,7 @@ from spanloop._types.inference import (
     StatusScore,
     TextPrediction,
     TokenPrediction,
+    TriedCandidate,
     Uncertainty,
 )
 from spanloop._types.registry import (
@@ -145,6 +146,16 @@ from spanloop._types.training import (
     TrainingSource,
     TrainingTimings,
 )
+from spanloop._types.trials import (
+    AnswerDifference,
+    CandidateState,
+    Trial,
+    TrialCounts,
+    TrialLimits,
+    TrialMode,
+    TrialReporter,
+    TrialState,
+)
 
 __all__ = [
     "AccessToken",
@@ -152,10 +163,12 @@ __all__ = [
     "ActiveLearningState",
     "Agreement",
     "AgreementSummary",
+    "AnswerDifference",
     "AuditAction",
     "AuditEvent",
     "CalibrationBin",
     "Caller",
+    "CandidateState",
     "Completion",
     "CompletionDecision",
     "CompletionState",
@@ -269,6 +282,13 @@ __all__ = [
     "TrainingTemplate",
     "TrainingTimings",
     "TransferLearning",
+    "Trial",
+    "TrialCounts",
+    "TrialLimits",
+    "TrialMode",
+    "TrialReporter",
+    "TrialState",
+    "TriedCandidate",
     "Uncertainty",
     "ValidatedConfig",
     "Verdict",

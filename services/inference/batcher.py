@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, Self, TypeAlias
+from weakref import WeakSet
 
 from services.common.clock import Clock
 from services.common.errors import (
@@ -31,6 +32,7 @@ from services.inference.courtesy import Courtesy
 from services.inference.engine.batch import Ask, BatchItem, run_batch
 from services.inference.engine.part import (
     SEGMENT_WORDS,
+    Part,
     SegmentAnswer,
     TextRows,
     WordExtent,
@@ -82,8 +84,8 @@ class BatchRunner(Protocol):
     """Runs one batch on the device; see ``engine.worker.EngineThreads.run_batch``."""
 
     def __call__(
-        self, work: Callable[[], list[list[SegmentAnswer]]], /
-    ) -> Awaitable[list[list[SegmentAnswer]]]:
+        self, work: Callable[[], list[list[SegmentAnswer | Exception]]], /
+    ) -> Awaitable[list[list[SegmentAnswer | Exception]]]:
         """Run `work` and return what it returns."""
         ...
 
@@ -142,8 +144,11 @@ class _Request:
     def take(self) -> _Work:
         return self.waiting.popleft()
 
-    def deliver(self, work: _Work, answers: Sequence[SegmentAnswer]) -> None:
+    def deliver(self, work: _Work, answers: Sequence[SegmentAnswer | Exception]) -> None:
         for rows, answer in zip(self.results, answers, strict=True):
+            if isinstance(answer, Exception):
+                self.fail(answer)
+                return
             rows[work.place].add(work.segment, answer)
         self.unfinished -= 1
         if self.unfinished == 0 and not self.done.done():
@@ -195,6 +200,7 @@ class Batcher:
         )
         self._running: list[_Request] = []
         self._courtesy = Courtesy()
+        self._failed: WeakSet[Part] = WeakSet()
         self._speed = _FIRST_SPEED
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -314,6 +320,7 @@ class Batcher:
             answers = await self._runner(partial(run_batch, [work.item() for work in batch]))
             for work, answer in zip(batch, answers, strict=True):
                 work.request.deliver(work, answer)
+                self._note_failures(work, answer)
         except Exception as error:  # noqa: BLE001 - it goes to those who wait for this batch
             _log.error("batch_failed", segments=len(batch), exc_info=error)
             for work in batch:
@@ -326,6 +333,19 @@ class Batcher:
         if seconds > 0:
             speed = sum(work.cost for work in batch) / seconds
             self._speed += _NEWEST * (speed - self._speed)
+
+    def _note_failures(self, work: _Work, answers: Sequence[SegmentAnswer | Exception]) -> None:
+        """Log how a part failed, the first time with the trace: it may fail every request."""
+        for ask, answer in zip(work.request.asks, answers, strict=True):
+            if isinstance(answer, Exception):
+                known = ask.part in self._failed
+                self._failed.add(ask.part)
+                _log.error(
+                    "part_failed",
+                    tenant=work.request.tenant,
+                    error=type(answer).__name__,
+                    exc_info=None if known else answer,
+                )
 
 
 class Ticket:

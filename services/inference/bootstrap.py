@@ -39,6 +39,11 @@ from services.inference.repository import JOB_COLLECTION, JobRepository
 from services.inference.runner import PreannotationRunner
 from services.inference.servicer import InferenceServicer
 from services.inference.source import DeploymentSource
+from services.inference.trials.board import TrialBoard
+from services.inference.trials.comparing import Comparisons
+from services.inference.trials.metrics import TrialMetrics
+from services.inference.trials.predicting import TrialPredictor
+from services.inference.trials.reporting import TrialReporter
 from spanloop.inference.oip.v2 import open_inference_service_pb2, open_inference_service_pb2_grpc
 from spanloop.inference.v1 import inference_service_pb2, inference_service_pb2_grpc
 
@@ -116,10 +121,19 @@ async def build(
         stack.push_async_callback(batcher.close)
         batcher.start()
         predictor = Predictor(manager, batcher, threads, PinResolver(registry, clock), pinned)
+        board = TrialBoard(
+            GenerationManager(loader, clock=clock, backoff=backoff),
+            clock=clock,
+            patience_seconds=settings.canary_patience_seconds,
+        )
+        stack.push_async_callback(board.close)
+        comparisons = Comparisons(predictor, manager, board)
+        reporter = TrialReporter(registry, board, pause_seconds=settings.trial_report_seconds)
         memory = DeploymentMemory(store)
         source = DeploymentSource(
             registry,
             manager,
+            board,
             memory,
             silence_seconds=settings.registry_silence_seconds,
         )
@@ -147,9 +161,10 @@ async def build(
             at_once=settings.preannotation_jobs_at_once,
         )
         servicer = InferenceServicer(
-            predictor=predictor,
+            predictor=TrialPredictor(predictor, manager, board, comparisons),
             manager=manager,
             source=source,
+            board=board,
             jobs=JobHandlers(
                 jobs, signal, clock=clock, ids=ids, heartbeat=settings.watch_heartbeat_seconds
             ),
@@ -163,6 +178,7 @@ async def build(
         metrics = CollectorRegistry()
         metrics.register(ServingMetrics(manager, batcher))
         metrics.register(PreannotationMetrics(runner, preannotation.tally))
+        metrics.register(TrialMetrics(board))
         yield Wiring(
             services=[
                 GrpcService(
@@ -188,8 +204,10 @@ async def build(
                 BackgroundTask(name="deployment-memory", run=remembering.run),
                 BackgroundTask(name="preannotation", run=runner.run),
                 BackgroundTask(name="config-naming", run=naming.run),
+                BackgroundTask(name="trial-comparisons", run=comparisons.run),
+                BackgroundTask(name="trial-reports", run=reporter.run),
             ],
-            on_drain=[remembering.flush],
+            on_drain=[remembering.flush, reporter.report_all],
             on_stopping=[open_inference.stopping],
             # No check of the store: predictions need none, and a balancer that follows health must
             # not take every server away while only the database is. Jobs answer UNAVAILABLE then.

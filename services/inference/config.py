@@ -64,6 +64,18 @@ class InferenceSettings(ServiceSettings):
         description="The registry's stream is opened again, and a download tried again, when "
         "nothing came for this long; of the stream not even a heartbeat.",
     )
+    trial_report_seconds: float = Field(
+        1.0,
+        gt=0,
+        description="How often the registry is told what was counted of a trial: about how long a "
+        "canary that exceeds its limits goes on.",
+    )
+    canary_patience_seconds: float = Field(
+        30,
+        gt=0,
+        description="A canary answers nothing when the registry has taken no report for this long, "
+        "as nobody could end it; it goes on when the registry is back.",
+    )
     load_retry_seconds: float = Field(
         0.5,
         gt=0,

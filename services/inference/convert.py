@@ -137,6 +137,7 @@ def predict_response(result: PredictResult) -> pb.PredictResponse:
     if result.deployment is not None:
         generation.name = result.deployment.generation
         generation.deployment_revision = result.deployment.revision
+        generation.trial = result.deployment.trial
     return pb.PredictResponse(
         predictions=[text_prediction(answer) for answer in result.answers], generation=generation
     )

@@ -106,16 +106,19 @@ class DeploymentRevision:
         project: Id of the project.
         revision: Counts the deployment's moves.
         adapters: The adapters; those of different models may read different trunks.
+        trial: Name of the trial whose candidate is in it; empty: it is what is deployed.
     """
 
     project: str
     revision: int
     adapters: AdapterSet
+    trial: str = ""
 
     @property
     def generation(self) -> str:
         """Resource name of the generation that serves it."""
-        return f"projects/{self.project}/generations/{self.revision}"
+        deployed = f"projects/{self.project}/generations/{self.revision}"
+        return f"{deployed}.trial{self.trial.rpartition('/')[2]}" if self.trial else deployed
 
     @property
     def content_digest(self) -> str:

@@ -155,6 +155,24 @@ class GenerationManager:
             async with asyncio.timeout(timeout):
                 await self._changed.wait()
 
+    def forget(self, project: str) -> None:
+        """Hold nothing of a project any more; requests under way finish on what they began with."""
+        if self._aspired.pop(project, None) is None:
+            return
+        self._serving.pop(project, None)
+        timer = self._timers.pop(project, None)
+        if timer is not None:
+            timer.cancel()
+        for generation in self._of(project):
+            if generation.state is GenerationState.READY:
+                generation.drain()
+            elif generation.state is not GenerationState.DRAINING:
+                task = self._loading.pop(generation, None)
+                if task is not None:
+                    task.cancel()
+                generation.abandon()
+        self._tell()
+
     async def close(self) -> None:
         """Stop loading. Generations that serve stay, for requests still under way."""
         for timer in self._timers.values():

@@ -19,6 +19,8 @@ from services.inference.domain import (
     TaskPage,
     TaskPrediction,
 )
+from services.inference.trials import convert as trial_convert
+from services.inference.trials.domain import Trial, TrialOver, TrialReport
 from spanloop.annotation.v1 import annotation_service_pb2 as annotation_pb
 from spanloop.annotation.v1 import (
     annotation_service_pb2_grpc,
@@ -28,7 +30,7 @@ from spanloop.annotation.v1 import (
 )
 from spanloop.annotation.v1 import labeling_service_pb2 as labeling_pb
 from spanloop.registry.v1 import registry_service_pb2 as registry_pb
-from spanloop.registry.v1 import registry_service_pb2_grpc
+from spanloop.registry.v1 import registry_service_pb2_grpc, trial_pb2, trial_service_pb2_grpc
 
 _REGISTRY = "registry"
 _ANNOTATION = "annotation"
@@ -45,16 +47,28 @@ class RegistryPeer:
         """
         self._silence = silence_seconds
         self._stub = registry_service_pb2_grpc.RegistryServiceStub(channel)
+        self._trials = trial_service_pb2_grpc.TrialServiceStub(channel)
 
-    async def watch_deployments(self) -> AsyncIterator[DeploymentRevision | None]:
+    async def watch_deployments(
+        self,
+    ) -> AsyncIterator[DeploymentRevision | Trial | TrialOver | None]:
         """See `Registry.watch_deployments`."""
-        request = registry_pb.WatchDeploymentRequest(name="projects/-/deployment")
+        request = registry_pb.WatchDeploymentRequest(name="projects/-/deployment", trials=True)
         with peer_errors(_REGISTRY):
             async for message in self._stub.WatchDeployment(request):
-                if message.WhichOneof("payload") == "deployment":
-                    yield convert.deployment_of(message.deployment)
-                else:
-                    yield None
+                match message.WhichOneof("payload"):
+                    case "deployment":
+                        yield convert.deployment_of(message.deployment)
+                    case "trial":
+                        yield trial_convert.trial_of(message.trial)
+                    case _:
+                        yield None
+
+    async def report_trial(self, report: TrialReport) -> bool:
+        """See `Registry.report_trial`."""
+        with peer_errors(_REGISTRY):
+            response = await self._trials.ReportTrial(trial_convert.report_request(report))
+        return bool(response.trial.state == trial_pb2.TRIAL_STATE_RUNNING)
 
     async def deployment(self, project: str) -> DeploymentRevision:
         """See `Registry.deployment`."""

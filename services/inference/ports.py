@@ -12,13 +12,26 @@ from services.inference.domain import (
     TaskPage,
     TaskPrediction,
 )
+from services.inference.trials.domain import Trial, TrialOver, TrialReport
 
 
 class Registry(Protocol):
     """The registry. Every method raises UnavailableError (PEER_UNAVAILABLE) while it is away."""
 
-    def watch_deployments(self) -> AsyncIterator[DeploymentRevision | None]:
-        """Yield each project's deployment, then every move; None when there is nothing new."""
+    def watch_deployments(self) -> AsyncIterator[DeploymentRevision | Trial | TrialOver | None]:
+        """Yield each project's deployment and trial, then every move; None for nothing new.
+
+        What the candidate of a trial would be is told again when the deployment moves. Of trials
+        that ended before the stream began nothing is told; see `report_trial`.
+        """
+        ...
+
+    async def report_trial(self, report: TrialReport) -> bool:
+        """Tell what was counted of a trial; return whether it still runs.
+
+        Raises:
+            NotFoundError: There is no such trial.
+        """
         ...
 
     async def deployment(self, project: str) -> DeploymentRevision:

@@ -18,13 +18,15 @@ from services.inference.handlers.exports import Exports
 from services.inference.handlers.jobs import JobHandlers
 from services.inference.handlers.predict import (
     PredictCommand,
-    Predictor,
     check_given,
     check_predict,
 )
 from services.inference.manager import GenerationManager
 from services.inference.source import DeploymentSource
 from services.inference.streaming import answer_all
+from services.inference.trials import convert as trial_convert
+from services.inference.trials.board import TrialBoard
+from services.inference.trials.predicting import TrialPredictor
 from spanloop.inference.v1 import inference_service_pb2 as pb
 from spanloop.inference.v1 import inference_service_pb2_grpc, serving_state_pb2
 
@@ -41,9 +43,10 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
     def __init__(
         self,
         *,
-        predictor: Predictor,
+        predictor: TrialPredictor,
         manager: GenerationManager,
         source: DeploymentSource,
+        board: TrialBoard,
         jobs: JobHandlers,
         exports: Exports,
         execution_provider: str,
@@ -52,6 +55,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
         self._predictor = predictor
         self._manager = manager
         self._source = source
+        self._board = board
         self._jobs = jobs
         self._exports = exports
         self._execution_provider = execution_provider
@@ -109,6 +113,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
             generations=map(convert.generation_message, self._manager.generations(project)),
             execution_provider=self._execution_provider,
             registry_connected=self._source.connected,
+            candidates=trial_convert.candidate_messages(self._board, project),
         )
         return pb.GetServingStateResponse(serving_state=state)
 

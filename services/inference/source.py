@@ -9,8 +9,11 @@ from services.common.errors import SpanloopError
 from services.common.logs import get_logger
 from services.common.store.port import StoreError
 from services.inference.deployment_memory import DeploymentMemory
+from services.inference.domain import DeploymentRevision
 from services.inference.manager import Backoff, GenerationManager
 from services.inference.ports import Registry
+from services.inference.trials.board import TrialBoard
+from services.inference.trials.domain import Trial, TrialOver
 
 _log = get_logger(__name__)
 
@@ -26,6 +29,7 @@ class DeploymentSource:
         self,
         registry: Registry,
         manager: GenerationManager,
+        board: TrialBoard,
         memory: DeploymentMemory,
         *,
         silence_seconds: float,
@@ -36,12 +40,14 @@ class DeploymentSource:
         Args:
             registry: Where deployments are told.
             manager: Who is told.
+            board: Who is told of trials.
             memory: What served last.
             silence_seconds: A stream without even a heartbeat for this long is given up.
             backoff: Pauses between attempts.
         """
         self._registry = registry
         self._manager = manager
+        self._board = board
         self._memory = memory
         self._silence = silence_seconds
         self._backoff = backoff or Backoff(first=0.2, longest=5.0)
@@ -83,14 +89,19 @@ class DeploymentSource:
         while True:
             try:
                 async with asyncio.timeout(self._silence):
-                    deployment = await anext(stream)
+                    told = await anext(stream)
             except StopAsyncIteration:
                 return
             if not self._connected:
                 self._connected = True
                 _log.info("registry_stream_up")
-            if deployment is not None:
-                self._manager.aspire(deployment)
+            match told:
+                case DeploymentRevision():
+                    self._manager.aspire(told)
+                case Trial() | TrialOver():
+                    self._board.tell(told)
+                case None:
+                    pass
 
     async def _recall(self) -> bool:
         try:

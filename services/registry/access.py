@@ -6,6 +6,7 @@ from services.common.auth import Access, AccessRules
 
 _SERVICE = "/spanloop.registry.v1.RegistryService"
 _GOVERNANCE = "/spanloop.registry.v1.GovernanceService"
+_TRIALS = "/spanloop.registry.v1.TrialService"
 
 _REGISTRY_METHODS = (
     "UploadArtifact",
@@ -39,11 +40,13 @@ _GOVERNANCE_METHODS = (
     "GetLineage",
     "ListAuditEvents",
 )
+_TRIAL_METHODS = ("StartTrial", "GetTrial", "ListTrials", "EndTrial", "ReportTrial")
 
 ACCESS: AccessRules = dict.fromkeys(
     [
         *(f"{_SERVICE}/{method}" for method in _REGISTRY_METHODS),
         *(f"{_GOVERNANCE}/{method}" for method in _GOVERNANCE_METHODS),
+        *(f"{_TRIALS}/{method}" for method in _TRIAL_METHODS),
     ],
     Access.AUTHENTICATED,
 )

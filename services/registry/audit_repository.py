@@ -29,6 +29,7 @@ from services.registry.domain import version_name
 from services.registry.naming import version_id
 from services.registry.pointers import deployment_name
 from services.registry.policy import policy_name
+from services.registry.trial import TrialState, trial_name
 
 _BATCH = 200
 
@@ -157,6 +158,14 @@ def _position_of(page: Page) -> tuple[int, int, str] | None:
             )
 
 
+# One that is promoted ends in the entry of its deployment.
+_TRIAL_ACTIONS = {
+    TrialState.RUNNING: (AuditAction.START_TRIAL, ("mode", "share")),
+    TrialState.ENDED: (AuditAction.END_TRIAL, ("reason",)),
+    TrialState.ROLLED_BACK: (AuditAction.ROLL_BACK_TRIAL, ("reason",)),
+}
+
+
 def _log_event(body: Document) -> AuditEvent:
     """Return the event of an entry of the deployment log."""
     project, version = body.get("project", ""), body.get("version") or ""
@@ -172,6 +181,9 @@ def _log_event(body: Document) -> AuditEvent:
                 "restored_revision": body["restored_revision"],
                 "violated": "; ".join(body.get("violations", ())),
             }
+            if ended := body.get("trial"):
+                details["trial"] = trial_name(project, ended["number"])
+                details["trial_state"] = TrialState(ended["state"]).name
         case "retirement":
             purge = body.get("purge", False)
             action = AuditAction.PURGE_MODEL_VERSION if purge else AuditAction.RETIRE_MODEL_VERSION
@@ -180,6 +192,12 @@ def _log_event(body: Document) -> AuditEvent:
             gone = body["deleted"]
             action = AuditAction.DELETE_MODEL_ALIAS if gone else AuditAction.SET_MODEL_ALIAS
             resource = version_name(project, body["alias"])
+        case "trial":
+            trial = body["trial"]
+            action, told = _TRIAL_ACTIONS[TrialState(trial["state"])]
+            resource = trial_name(project, trial["number"])
+            details = {name: trial[name] for name in told}
+            details["violated"] = "; ".join(trial["violations"])
         case "policy":
             action, resource = AuditAction.UPDATE_REGISTRY_POLICY, policy_name(project)
         case _:

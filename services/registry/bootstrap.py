@@ -27,16 +27,22 @@ from services.registry.handlers.lineage import LineageReader
 from services.registry.handlers.models import Models
 from services.registry.handlers.policies import Policies
 from services.registry.handlers.retention import Retention
+from services.registry.handlers.trials import Trials
 from services.registry.handlers.versions import Versions
 from services.registry.repository import COLLECTIONS, VersionDocuments
 from services.registry.servicer import RegistryServicer
 from services.registry.sweeper import Sweeper
-from spanloop.registry.v1 import governance_service_pb2, registry_service_pb2
+from services.registry.trial_history import TrialHistory
+from services.registry.trial_reports import REPORT_COLLECTION, TrialReports
+from services.registry.trial_servicer import TrialServicer
+from spanloop.registry.v1 import governance_service_pb2, registry_service_pb2, trial_service_pb2
 from spanloop.registry.v1 import governance_service_pb2_grpc as governance_grpc
 from spanloop.registry.v1 import registry_service_pb2_grpc as registry_grpc
+from spanloop.registry.v1 import trial_service_pb2_grpc as trial_grpc
 
 _SERVICE = registry_service_pb2.DESCRIPTOR.services_by_name["RegistryService"].full_name
 _GOVERNANCE = governance_service_pb2.DESCRIPTOR.services_by_name["GovernanceService"].full_name
+_TRIALS = trial_service_pb2.DESCRIPTOR.services_by_name["TrialService"].full_name
 
 
 @asynccontextmanager
@@ -44,7 +50,8 @@ async def build(settings: RegistrySettings, *, clock: Clock | None = None) -> As
     """Open the stores, yield what is to be served, close the stores."""
     clock = clock or SystemClock()
     blobs = BlobStore.from_url(settings.artifacts)
-    async with opened(settings.database, [*COLLECTIONS, USES_COLLECTION, LOG_COLLECTION]) as store:
+    collections = [*COLLECTIONS, USES_COLLECTION, LOG_COLLECTION, REPORT_COLLECTION]
+    async with opened(settings.database, collections) as store:
         grace = Grace(seconds=settings.artifact_grace_seconds, clock=clock)
         log = DeploymentLog(store)
         documents, uses = ArtifactDocuments(store), FileUses(store)
@@ -52,12 +59,13 @@ async def build(settings: RegistrySettings, *, clock: Clock | None = None) -> As
         feed = DeploymentFeed(log, poll_seconds=settings.deployment_poll_seconds)
         versions = Versions(version_documents, documents, log, grace)
         aliases = Aliases(log, versions, clock)
+        deployments = Deployments(log, aliases, feed, clock)
         servicer = RegistryServicer(
             artifacts=Artifacts(blobs, uses, grace, max_bytes=settings.max_artifact_bytes),
             models=Models(documents, blobs, uses, grace),
             versions=versions,
             aliases=aliases,
-            deployments=Deployments(log, aliases, feed, clock),
+            deployments=deployments,
             feed=feed,
             heartbeat_seconds=settings.watch_heartbeat_seconds,
         )
@@ -76,6 +84,17 @@ async def build(settings: RegistrySettings, *, clock: Clock | None = None) -> As
             lineage=LineageReader(version_documents, documents, log, aliases),
             audit=AuditLog(store),
         )
+        trials = TrialServicer(
+            Trials(
+                log=log,
+                history=TrialHistory(store),
+                reports=TrialReports(store),
+                deployments=deployments,
+                feed=feed,
+                clock=clock,
+            ),
+            clock,
+        )
 
         yield Wiring(
             services=[
@@ -88,6 +107,10 @@ async def build(settings: RegistrySettings, *, clock: Clock | None = None) -> As
                     register=partial(
                         governance_grpc.add_GovernanceServiceServicer_to_server, governance
                     ),
+                ),
+                GrpcService(
+                    full_name=_TRIALS,
+                    register=partial(trial_grpc.add_TrialServiceServicer_to_server, trials),
                 ),
             ],
             access=ACCESS,

@@ -45,12 +45,12 @@ MAX_LABELS = 1000
 MAX_BASES = 10
 MAX_PARAMETERS = 20_000
 
-_MODEL_TYPES = {
+MODEL_TYPES = {
     evaluation_pb2.MODEL_TYPE_NER: ModelType.NER,
     evaluation_pb2.MODEL_TYPE_CLASSIFICATION: ModelType.CLASSIFICATION,
     evaluation_pb2.MODEL_TYPE_ASSERTION: ModelType.ASSERTION,
 }
-MODEL_TYPE_VALUES = {value: key for key, value in _MODEL_TYPES.items()}
+MODEL_TYPE_VALUES = {value: key for key, value in MODEL_TYPES.items()}
 _STATES = {
     model_version_pb2.MODEL_VERSION_STATE_REGISTERED: VersionState.REGISTERED,
     model_version_pb2.MODEL_VERSION_STATE_READY: VersionState.READY,
@@ -121,7 +121,7 @@ def draft_of(request: registry_service_pb2.CreateModelVersionRequest) -> Version
     """Return the version that a request describes."""
     project = project_of(request.parent)
     message = request.model_version
-    model_type = _MODEL_TYPES.get(message.model_type)
+    model_type = MODEL_TYPES.get(message.model_type)
     if model_type is None:
         raise invalid_field("model_version.model_type", "is required and must be a known type.")
     check_count(message.adapters, "model_version.adapters", 1, MAX_LABELS)
@@ -157,11 +157,11 @@ def _control_of(message: model_version_pb2.ModelVersion, model_type: ModelType) 
 def filter_of(request: registry_service_pb2.ListModelVersionsRequest) -> VersionFilter:
     """Return which versions a list is to hold."""
     kind = request.model_type
-    if kind and kind not in _MODEL_TYPES:
+    if kind and kind not in MODEL_TYPES:
         raise invalid_field("model_type", "must be a known type.")
     return VersionFilter(
         states=tuple(sorted(set(states_of(request.states)))),
-        model_type=_MODEL_TYPES[kind] if kind else None,
+        model_type=MODEL_TYPES[kind] if kind else None,
         control=request.control,
         replaced=request.show_replaced,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from services.common.errors import (
@@ -18,8 +18,10 @@ from services.registry.pointers import (
     DeployedModel,
     Deployment,
     LabelPin,
+    deployed_model,
     deployment_name,
 )
+from services.registry.trial import Trial
 
 
 def check_etag(project: str, current: Deployment | None, etag: str) -> None:
@@ -70,18 +72,10 @@ def deploy(
         actor: Who deploys.
         violations: Rules of the gate that are overridden.
     """
-    new = DeployedModel(
-        model_type=version.model_type,
-        control=version.control,
-        version=version.id,
-        trunk_digest=version.trunk_digest,
-        adapters=dict(version.adapters),
-    )
-    others = [m for m in (current.models if current else ()) if _place(m) != _place(new)]
     return Deployment(
         project=version.project,
         revision=current.revision + 1 if current else 1,
-        models=tuple(sorted([*others, new], key=_place)),
+        models=_with(current.models if current else (), deployed_model(version)),
         pins=current.pins if current else (),
         action=Action.DEPLOY,
         create_time=_later(current, now),
@@ -89,6 +83,11 @@ def deploy(
         moved_version=version.id,
         violations=violations,
     )
+
+
+def with_candidate(current: Deployment, candidate: DeployedModel) -> Deployment:
+    """Return what a revision would serve if a candidate were deployed in it."""
+    return replace(current, models=_with(current.models, candidate))
 
 
 def pin(current: Deployment, label: str, version: ModelVersion, now: int, actor: str) -> Deployment:
@@ -216,12 +215,21 @@ def rollback(
     )
 
 
-def check_retirable(version: ModelVersion, current: Deployment | None, aliases: AliasTable) -> None:
-    """Refuse to retire what is being served, or named by an alias.
+def check_retirable(
+    version: ModelVersion, current: Deployment | None, aliases: AliasTable, trial: Trial | None
+) -> None:
+    """Refuse to retire what is being served, tried, or named by an alias.
 
     Raises:
-        FailedPreconditionError: The version is deployed, pinned or has an alias (STATE_CONFLICT).
+        FailedPreconditionError: The version is deployed, pinned, the candidate of the project's
+            newest trial, which runs, or has an alias (STATE_CONFLICT).
     """
+    if trial is not None and trial.running and trial.candidate.version == version.id:
+        raise FailedPreconditionError(
+            Reason.STATE_CONFLICT,
+            f"{version.name} is what {trial.name} tries: end it first.",
+            metadata={"resource": version.name, "trial": trial.name},
+        )
     if current is not None and any(model.version == version.id for model in current.models):
         raise FailedPreconditionError(
             Reason.STATE_CONFLICT,
@@ -252,6 +260,12 @@ def _served(deployment: Deployment) -> tuple[dict[tuple[str, str], str], dict[st
 def _later(current: Deployment | None, now: int) -> int:
     """Revisions are ordered in time even when the clock was set back."""
     return now if current is None else max(now, current.create_time + 1)
+
+
+def _with(models: Iterable[DeployedModel], new: DeployedModel) -> tuple[DeployedModel, ...]:
+    """Return the models with a new one in its place."""
+    others = [model for model in models if _place(model) != _place(new)]
+    return tuple(sorted([*others, new], key=_place))
 
 
 def _place(model: DeployedModel) -> tuple[str, str]:

@@ -7,7 +7,8 @@ nothing, no revision is ever overwritten, and a watcher reads what is new from o
 Retirements of model versions are entries too, made before the version's own state changes: a
 version can therefore not be deployed and retired at once, though both are documents of their own.
 So are changes of aliases, each with all aliases of its project: none can be set on a version that
-is retired meanwhile.
+is retired meanwhile. And so are the begin and the end of trials, the end within the move that ends
+them: at most one runs, and its candidate can be neither retired nor deployed behind its back.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ from services.common.store.requests import REQUEST_INDEX, find_request, request_
 from services.registry import pointer_documents as documents
 from services.registry.pointers import AliasTable, Deployment, ModelAlias
 from services.registry.policy import Policy
+from services.registry.trial import Trial
+from services.registry.trial_documents import trial_document, trial_of
 
 _LOG = "deployment_log"
 _MOVE = "move"
@@ -42,6 +45,7 @@ _RETIREMENT = "retirement"
 _ALIASES = "aliases"
 _POLICY = "policy"
 _RUN = "retention_run"
+_TRIAL = "trial"
 _BATCH = 500
 
 LOG_COLLECTION = Collection(
@@ -56,6 +60,8 @@ LOG_COLLECTION = Collection(
         Index(fields=("kind", "position")),
         Index(fields=("create_time",)),
         Index(fields=("project", "create_time")),
+        # Also of moves that ended one.
+        Index(fields=("project", "trial.number", "position")),
         REQUEST_INDEX,
     ),
 )
@@ -65,9 +71,10 @@ _NEWEST = (Order(field="revision", descending=True),)
 
 @dataclass(frozen=True, kw_only=True)
 class LogPart:
-    """What stands behind a position: the moves, and the position reached."""
+    """What stands behind a position: the moves, the trials, and the position reached."""
 
     moves: list[Deployment]
+    trials: list[Trial]
     position: int
 
 
@@ -86,11 +93,49 @@ class DeploymentLog:
         return int(found[0].body["position"]) if found else 0
 
     async def append_move(
-        self, end: int, deployment: Deployment, request: RequestKey | None
+        self,
+        end: int,
+        deployment: Deployment,
+        request: RequestKey | None,
+        trial: Trial | None = None,
     ) -> bool:
-        """Add a revision behind `end`; False when the log has moved on or the request is known."""
+        """Add a revision behind `end`; False when the log has moved on or the request is known.
+
+        Args:
+            end: The end that was read before the decision.
+            deployment: The revision.
+            request: Who asked.
+            trial: One that it ends.
+        """
         body = documents.deployment_document(deployment) | request_fields(request)
+        if trial is not None:
+            body["trial"] = trial_document(trial)
         return await self._append(end, {"kind": _MOVE, **body})
+
+    async def append_trial(self, end: int, trial: Trial, request: RequestKey | None = None) -> bool:
+        """Add a trial that began or ended; False when the log has moved on."""
+        body = {
+            "project": trial.project,
+            "version": trial.candidate.version,
+            "trial": trial_document(trial),
+            "create_time": trial.create_time if trial.end_time is None else trial.end_time,
+            "actor": trial.actor if trial.running else trial.end_actor,
+            **request_fields(request),
+        }
+        return await self._append(end, {"kind": _TRIAL, **body})
+
+    async def trial(self, project: str) -> Trial | None:
+        """Return the newest trial of a project as it is now."""
+        found = await self._store.find(
+            _LOG,
+            where=[Eq("project", project), Gt("trial.number", 0)],
+            order=[
+                Order(field="trial.number", descending=True),
+                Order(field="position", descending=True),
+            ],
+            limit=1,
+        )
+        return trial_of(found[0].body["trial"]) if found else None
 
     async def append_retirement(
         self, end: int, project: str, version: str, now: int, actor: str, *, purge: bool = False
@@ -213,6 +258,7 @@ class DeploymentLog:
         )
         return LogPart(
             moves=[documents.deployment_of(s) for s in found if s.body["kind"] == _MOVE],
+            trials=[trial_of(s.body["trial"]) for s in found if "trial" in s.body],
             position=found[-1].body["position"] if found else position,
         )
 

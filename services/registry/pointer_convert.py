@@ -8,7 +8,7 @@ from services.common.validate import check_id
 from services.registry.convert import MODEL_TYPE_VALUES
 from services.registry.domain import version_name
 from services.registry.pointers import Action, Deployment, ModelAlias
-from spanloop.registry.v1 import deployment_pb2, model_alias_pb2, registry_service_pb2
+from spanloop.registry.v1 import deployment_pb2, model_alias_pb2
 
 _DEPLOYMENT = "projects/{project}/deployment"
 
@@ -61,17 +61,6 @@ def deployment_message(deployment: Deployment) -> deployment_pb2.Deployment:
         ],
         actor=deployment.actor,
     )
-
-
-def watch_message(
-    deployment: Deployment | None,
-) -> registry_service_pb2.WatchDeploymentResponse:
-    """Return a message of the watch stream; None is a heartbeat."""
-    if deployment is None:
-        return registry_service_pb2.WatchDeploymentResponse(
-            heartbeat=registry_service_pb2.WatchDeploymentResponse.Heartbeat()
-        )
-    return registry_service_pb2.WatchDeploymentResponse(deployment=deployment_message(deployment))
 
 
 def alias_message(alias: ModelAlias) -> model_alias_pb2.ModelAlias:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from services.registry.domain import ModelType, version_name
+from services.registry.domain import ModelType, ModelVersion, version_name
 from services.registry.naming import line_id
 
 
@@ -33,6 +33,17 @@ class DeployedModel:
     def line(self) -> str:
         """What a deployment has one model of, and versions are numbered in."""
         return line_id(self.model_type, self.control)
+
+
+def deployed_model(version: ModelVersion) -> DeployedModel:
+    """Return a version as a deployment holds it."""
+    return DeployedModel(
+        model_type=version.model_type,
+        control=version.control,
+        version=version.id,
+        trunk_digest=version.trunk_digest,
+        adapters=dict(version.adapters),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from services.registry.domain import ModelVersion
 from services.registry.pointers import Deployment, ModelAlias
 from services.registry.policy import Policy
+from services.registry.trial import Trial
 
 _MAX_NAMED = 3
 
@@ -39,11 +40,13 @@ class Pointers:
         current: What is served.
         revisions: The newest revisions that Rollback must be able to restore.
         aliases: All of them, built-in ones too.
+        trial: The newest trial.
     """
 
     current: Deployment | None = None
     revisions: Sequence[Deployment] = ()
     aliases: Sequence[ModelAlias] = ()
+    trial: Trial | None = None
 
     def reasons(self) -> dict[str, list[str]]:
         """Return why versions must be kept, whatever the policy says, by their ids."""
@@ -55,6 +58,8 @@ class Pointers:
                 found.setdefault(pin.version, []).append(f"pinned for {pin.label}")
         for alias in self.aliases:
             found.setdefault(alias.version, []).append(f"named by {alias.id}")
+        if self.trial is not None and self.trial.running:
+            found.setdefault(self.trial.candidate.version, []).append(f"tried by {self.trial.name}")
         restorable: dict[str, list[int]] = {}
         for revision in self.revisions:
             for version in revision.versions:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 from services.common.errors import invalid_field
 from services.common.validate import check_line
-from services.registry import convert, pointer_convert
+from services.registry import convert, pointer_convert, trial_convert
 from services.registry.domain import check_digest
 from services.registry.feed import DeploymentFeed
 from services.registry.handlers.aliases import Aliases
@@ -196,8 +196,9 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         self, request: pb.WatchDeploymentRequest, context: object
     ) -> AsyncIterator[pb.WatchDeploymentResponse]:
         project = pointer_convert.watched_project(request.name)
-        async for deployment in self._feed.watch(project, self._heartbeat_seconds):
-            yield pointer_convert.watch_message(deployment)
+        told = self._feed.watch(project, self._heartbeat_seconds, trials=request.trials)
+        async for update in told:
+            yield trial_convert.watch_message(update)
 
     async def SetModelAlias(
         self, request: pb.SetModelAliasRequest, context: object

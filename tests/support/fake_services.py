@@ -22,6 +22,8 @@ from spanloop.registry.v1 import (
     governance_service_pb2_grpc,
     registry_service_pb2,
     registry_service_pb2_grpc,
+    trial_service_pb2,
+    trial_service_pb2_grpc,
 )
 from spanloop.trainer.v1 import (
     resource_service_pb2,
@@ -54,6 +56,7 @@ _FILES = {
     "TrainingScriptService": (training_script_service_pb2, training_script_service_pb2_grpc),
     "RegistryService": (registry_service_pb2, registry_service_pb2_grpc),
     "GovernanceService": (governance_service_pb2, governance_service_pb2_grpc),
+    "TrialService": (trial_service_pb2, trial_service_pb2_grpc),
     "InferenceService": (inference_service_pb2, inference_service_pb2_grpc),
 }
 

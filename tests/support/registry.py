@@ -35,6 +35,9 @@ from spanloop.registry.v1 import (
     governance_service_pb2,
     governance_service_pb2_grpc,
     registry_service_pb2_grpc,
+    trial_pb2,
+    trial_service_pb2,
+    trial_service_pb2_grpc,
 )
 from spanloop.registry.v1 import registry_service_pb2 as pb
 from spanloop.registry.v1.adapter_pb2 import Adapter
@@ -116,6 +119,7 @@ class RegistryClient:
     def __init__(self, channel: aio.Channel) -> None:
         self.stub = registry_service_pb2_grpc.RegistryServiceStub(channel)
         self.governance = governance_service_pb2_grpc.GovernanceServiceStub(channel)
+        self.trial_stub = trial_service_pb2_grpc.TrialServiceStub(channel)
 
     async def upload(self, data: bytes) -> str:
         digest = digest_of(data)
@@ -303,6 +307,58 @@ class RegistryClient:
         return {name.removeprefix("projects/p/modelVersions/"): i for name, i in items.items()}, (
             summary
         )
+
+    async def start_trial(
+        self,
+        version: str,
+        *,
+        mode: trial_pb2.TrialMode = trial_pb2.TRIAL_MODE_SHADOW,
+        share: float = 0.5,
+        limits: trial_pb2.TrialLimits | None = None,
+        request_id: str = "",
+        force: bool = False,
+    ) -> trial_pb2.Trial:
+        answer = await self.trial_stub.StartTrial(
+            trial_service_pb2.StartTrialRequest(
+                parent="/".join(version.split("/")[:2]),
+                trial=trial_pb2.Trial(model_version=version, mode=mode, share=share, limits=limits),
+                request_id=request_id,
+                force=force,
+            )
+        )
+        return answer.trial
+
+    async def get_trial(self, name: str) -> trial_pb2.Trial:
+        answer = await self.trial_stub.GetTrial(trial_service_pb2.GetTrialRequest(name=name))
+        return answer.trial
+
+    async def trials(self, project: str = "p") -> list[trial_pb2.Trial]:
+        answer = await self.trial_stub.ListTrials(
+            trial_service_pb2.ListTrialsRequest(parent=f"projects/{project}")
+        )
+        return list(answer.trials)
+
+    async def end_trial(self, name: str, **fields: object) -> trial_service_pb2.EndTrialResponse:
+        request = trial_service_pb2.EndTrialRequest(name=name, **fields)  # type: ignore[arg-type]
+        return await self.trial_stub.EndTrial(request)
+
+    async def report(
+        self,
+        name: str,
+        reporter: str,
+        sequence: int,
+        counts: trial_pb2.TrialCounts | None = None,
+    ) -> trial_pb2.Trial:
+        answer = await self.trial_stub.ReportTrial(
+            trial_service_pb2.ReportTrialRequest(
+                name=name,
+                reporter=reporter,
+                sequence=sequence,
+                counts=counts,
+                candidate_state=trial_pb2.CANDIDATE_STATE_READY,
+            )
+        )
+        return answer.trial
 
     async def deployment(self, project: str) -> Deployment:
         answer = await self.stub.GetDeployment(

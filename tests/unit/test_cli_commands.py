@@ -29,9 +29,11 @@ from spanloop.registry.v1 import (
     model_version_pb2,
     registry_policy_pb2,
     retention_pb2,
+    trial_pb2,
 )
 from spanloop.registry.v1 import governance_service_pb2 as governance_pb
 from spanloop.registry.v1 import registry_service_pb2 as registry_pb
+from spanloop.registry.v1 import trial_service_pb2 as trial_pb
 from spanloop.trainer.v1 import resource_service_pb2 as resource_pb
 from spanloop.trainer.v1 import trainer_service_pb2 as trainer_pb
 from spanloop.trainer.v1 import training_job_pb2, training_report_pb2, training_script_pb2
@@ -829,3 +831,64 @@ def test_option_helpers() -> None:
     assert job_name("p/j", "trainingJobs") == "projects/p/trainingJobs/j"
     full = "projects/p/trainingJobs/j"
     assert job_name(full, "trainingJobs") == full
+
+
+def test_trials(fake: Fake) -> None:
+    name = "projects/p/trials/2"
+    trial = trial_pb2.Trial(
+        name=name,
+        model_version="projects/p/modelVersions/ner_p_v3",
+        mode=trial_pb2.TRIAL_MODE_CANARY,
+        share=0.2,
+        state=trial_pb2.TRIAL_STATE_RUNNING,
+        counts=trial_pb2.TrialCounts(
+            requests=8,
+            errors=2,
+            compared_requests=6,
+            compared_texts=6,
+            differing_texts=3,
+            differences=[trial_pb2.AnswerDifference(name="PARTY", served=9, added=4)],
+        ),
+        reporters=[
+            trial_pb2.TrialReporter(
+                reporter="abc",
+                candidate_state=trial_pb2.CANDIDATE_STATE_ERROR,
+                error_message="it is broken",
+            )
+        ],
+    )
+    over = trial_pb2.Trial(
+        name=name, state=trial_pb2.TRIAL_STATE_ENDED, reason="It was ended.", etag="2"
+    )
+    fake.answers["StartTrial"] = lambda _, __: trial_pb.StartTrialResponse(trial=trial)
+    fake.answers["GetTrial"] = lambda _, __: trial_pb.GetTrialResponse(trial=trial)
+    fake.answers["ListTrials"] = lambda _, __: trial_pb.ListTrialsResponse(trials=[trial])
+    fake.answers["EndTrial"] = lambda _, __: trial_pb.EndTrialResponse(trial=over)
+    result = run(
+        *("trial", "start", "p", "ner@staging", "--canary", "--share", "0.2"),
+        *("--max-disagreement", "0.05", "--min-requests", "50", "--wait", "0.01"),
+    )
+    assert result.exit_code == 0, result.output
+    assert "projects/p/trials/2: canary of ner_p_v3, 20%." in result.stderr
+    assert "Not loaded after 0.01 s (it is broken)" in result.stderr.replace("\n", " ")
+    (asked,) = fake.asked("StartTrial")
+    assert asked.request_id
+    assert asked.trial.model_version == "projects/p/modelVersions/ner@staging"
+    assert asked.trial.mode == trial_pb2.TRIAL_MODE_CANARY
+    assert asked.trial.limits == trial_pb2.TrialLimits(min_requests=50, max_disagreement_rate=0.05)
+    result = run("trial", "show", "p")
+    for shown in ("25.00%", "50.00%", "PARTY"):
+        assert shown in result.stdout
+    assert "Not loaded by abc: it is broken" in result.stderr
+    assert fake.asked("GetTrial")[-1].name == name
+    assert json.loads(run("trial", "show", "p", "--number", "1", "--json").stdout)["share"] == 0.2
+    assert fake.asked("GetTrial")[-1].name == "projects/p/trials/1"
+    assert "canary" in run("trial", "show", "p", "--list").stdout
+    result = run("trial", "end", "p", "--promote", "--etag", "1")
+    assert "projects/p/trials/2 is ENDED: It was ended." in result.stderr
+    (asked,) = fake.asked("EndTrial")
+    assert (asked.name, asked.promote, asked.etag) == (name, True, "1")
+    fake.answers["ListTrials"] = lambda _, __: trial_pb.ListTrialsResponse()
+    result = run("trial", "end", "p")
+    assert result.exit_code == 1
+    assert "spanloop trial start p VERSION" in result.stderr

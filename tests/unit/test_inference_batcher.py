@@ -259,6 +259,39 @@ async def test_parts_of_one_trunk_are_asked_in_one_run(
         np.testing.assert_allclose(rows.logits, logits(part, [TEXT])[0], atol=1e-5)
 
 
+async def test_a_part_that_fails_costs_its_neighbours_in_the_batch_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    good = Part(predictor=golden_predictor([PARTY]))
+    reader = good.predictor.reader
+    runtime = BankRuntime(reader.trunk.manifest, providers=["CPUExecutionProvider"])
+    bad = Part(predictor=TextPredictor(reader, Bank.stack(runtime, [DATE.load()])))
+    straight = Part.answer
+
+    def answer(self: Part, *args: object) -> object:
+        if self is bad:
+            raise RuntimeError("boom")
+        return straight(self, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Part, "answer", answer)
+    device = Device()
+    async with queue(device) as (batcher, _):
+        device.gate.clear()
+        asking = [
+            asyncio.create_task(ask(batcher, part, [TEXT], (0,), caller=Caller(tenant=tenant)))
+            for part, tenant in ((good, "first"), (good, "a"), (bad, "b"))
+        ]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        device.gate.set()
+        _, answered, failed = await asyncio.gather(*asking, return_exceptions=True)
+        assert device.sizes == [3]
+        assert isinstance(failed, RuntimeError)
+        monkeypatch.undo()
+        assert not isinstance(answered, BaseException)
+        np.testing.assert_allclose(answered[0], logits(good, [TEXT])[0], atol=1e-5)
+
+
 async def test_a_refused_caller_comes_back_when_half_is_done(part: Part) -> None:
     device = Device()
     async with queue(device, queue_tokens=50_000) as (batcher, _):

@@ -95,22 +95,22 @@ def test_nothing_deployed() -> None:
 def test_retirement_refused_while_deployed() -> None:
     current = after(None, 1)
     none = AliasTable(project="p")
-    decisions.check_retirable(version(2), current, none)
-    decisions.check_retirable(version(1), None, none)
+    decisions.check_retirable(version(2), current, none, None)
+    decisions.check_retirable(version(1), None, none, None)
     with pytest.raises(FailedPreconditionError):
-        decisions.check_retirable(version(1), current, none)
+        decisions.check_retirable(version(1), current, none, None)
 
 
 def test_retirement_refused_while_pinned_or_named() -> None:
     none = AliasTable(project="p")
     pinned = decisions.pin(after(None, 1), "A", version(2), 0, "alice")
     with pytest.raises(FailedPreconditionError) as caught:
-        decisions.check_retirable(version(2), pinned, none)
+        decisions.check_retirable(version(2), pinned, none, None)
     assert "pinned for A" in caught.value.message
     alias = ModelAlias(project="p", line="ner", alias="gold", version="ner_p_v3", update_time=0)
     with pytest.raises(FailedPreconditionError) as caught:
         decisions.check_retirable(
-            version(3), pinned, AliasTable(project="p", aliases={alias.id: alias})
+            version(3), pinned, AliasTable(project="p", aliases={alias.id: alias}), None
         )
     assert caught.value.metadata["alias"] == "projects/p/modelVersions/ner@gold"
 

@@ -18,7 +18,7 @@ from spanloop.annotation.v1 import (
 )
 from spanloop.common.v1 import evaluation_pb2, text_pb2
 from spanloop.inference.v1 import export_pb2, preannotation_job_pb2, predict_pb2, serving_state_pb2
-from spanloop.registry.v1 import audit_pb2, deployment_pb2, model_version_pb2
+from spanloop.registry.v1 import audit_pb2, deployment_pb2, model_version_pb2, trial_pb2
 from spanloop.trainer.v1 import training_job_pb2
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,7 +59,7 @@ def test_public_names_are_pinned() -> None:
         "Unavailable",
         "Unimplemented",
     }
-    assert len(types.__all__) == len(set(types.__all__)) == 129
+    assert len(types.__all__) == len(set(types.__all__)) == 138
     assert all(hasattr(types, name) for name in types.__all__)
     assert (SDK / "py.typed").exists()
 
@@ -94,6 +94,7 @@ CALLS = [
     "diff_snapshots",
     "download_training_logs",
     "download_training_report",
+    "end_trial",
     "export",
     "export_model",
     "export_snapshot",
@@ -116,6 +117,7 @@ CALLS = [
     "get_training_report",
     "get_training_script",
     "get_training_settings",
+    "get_trial",
     "health",
     "import_file",
     "list_access_tokens",
@@ -137,6 +139,7 @@ CALLS = [
     "list_tasks",
     "list_training_jobs",
     "list_training_scripts",
+    "list_trials",
     "pin_label",
     "predict",
     "preview_rules",
@@ -155,6 +158,7 @@ CALLS = [
     "set_model_alias",
     "set_tie_break",
     "star_completion",
+    "start_trial",
     "submit_completion",
     "suggest_tasks",
     "tag_tasks",
@@ -234,6 +238,9 @@ def test_the_sdk_imports_no_service_and_no_heavy_package() -> None:
         (types.ModelVersionState, model_version_pb2.ModelVersionState, "MODEL_VERSION_STATE_"),
         (types.DeploymentAction, deployment_pb2.DeploymentAction, "DEPLOYMENT_ACTION_"),
         (types.AuditAction, audit_pb2.AuditAction, "AUDIT_ACTION_"),
+        (types.TrialMode, trial_pb2.TrialMode, "TRIAL_MODE_"),
+        (types.TrialState, trial_pb2.TrialState, "TRIAL_STATE_"),
+        (types.CandidateState, trial_pb2.CandidateState, "CANDIDATE_STATE_"),
         (types.Granularity, predict_pb2.Granularity, "GRANULARITY_"),
         (types.ExportLayout, export_pb2.ExportLayout, "EXPORT_LAYOUT_"),
         (types.GenerationState, serving_state_pb2.GenerationState, "GENERATION_STATE_"),

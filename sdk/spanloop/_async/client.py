@@ -21,6 +21,7 @@ from spanloop._async.team import TeamCalls
 from spanloop._async.tools import ToolCalls
 from spanloop._async.training import TrainingCalls
 from spanloop._async.transport import AsyncTransport
+from spanloop._async.trials import TrialCalls
 from spanloop._connect import ClientOptions, Endpoints, Tls, discover_token
 
 
@@ -38,6 +39,7 @@ class AsyncClient(
     ScriptCalls,
     RegistryCalls,
     GovernanceCalls,
+    TrialCalls,
     InferenceCalls,
 ):
     """A client of all four services; use it in a `with` block of its kind, or close it.

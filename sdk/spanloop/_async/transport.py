@@ -32,6 +32,7 @@ from spanloop.registry.v1.governance_service_pb2_grpc import (
     GovernanceServiceStub as GovernanceStub,
 )
 from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceStub as RegistryStub
+from spanloop.registry.v1.trial_service_pb2_grpc import TrialServiceStub as TrialStub
 from spanloop.trainer.v1.resource_service_pb2_grpc import ResourceServiceStub as ResourceStub
 from spanloop.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub as TrainerStub
 from spanloop.trainer.v1.training_group_service_pb2_grpc import (
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from spanloop.inference.v1.inference_service_pb2_grpc import InferenceServiceAsyncStub
     from spanloop.registry.v1.governance_service_pb2_grpc import GovernanceServiceAsyncStub
     from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
+    from spanloop.registry.v1.trial_service_pb2_grpc import TrialServiceAsyncStub
     from spanloop.trainer.v1.resource_service_pb2_grpc import ResourceServiceAsyncStub
     from spanloop.trainer.v1.trainer_service_pb2_grpc import TrainerServiceAsyncStub
     from spanloop.trainer.v1.training_group_service_pb2_grpc import (
@@ -78,7 +80,7 @@ if TYPE_CHECKING:
 _STUBS = (
     *("annotation", "labeling", "members", "history", "agreement", "rules", "suggestions"),
     *("trainer", "groups", "settings", "reports", "resources", "scripts"),
-    *("registry", "governance", "inference"),
+    *("registry", "governance", "trials", "inference"),
 )
 
 
@@ -151,6 +153,7 @@ class AsyncTransport:
         self.scripts: TrainingScriptServiceAsyncStub
         self.registry: RegistryServiceAsyncStub
         self.governance: GovernanceServiceAsyncStub
+        self.trials: TrialServiceAsyncStub
         self.inference: InferenceServiceAsyncStub
 
     def __getattr__(self, name: str) -> object:
@@ -186,6 +189,8 @@ class AsyncTransport:
                 self.registry = RegistryStub(self.channel(name))
             case "governance":
                 self.governance = GovernanceStub(self.channel("registry"))
+            case "trials":
+                self.trials = TrialStub(self.channel("registry"))
             case "inference":
                 self.inference = InferenceStub(self.channel(name))
             case _:

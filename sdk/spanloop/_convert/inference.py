@@ -39,6 +39,7 @@ def result(message: inference_service_pb2.PredictResponse) -> types.PredictResul
             choice_model_versions=dict(sorted(generation.choice_model_versions.items())),
             assertion_adapter=generation.assertion_adapter,
             assertion_model_version=generation.assertion_model_version,
+            trial=generation.trial,
         ),
     )
 
@@ -102,6 +103,14 @@ def serving_state(message: serving_state_pb2.ServingState) -> types.ServingState
         generations=tuple(_loaded(entry) for entry in message.generations),
         execution_provider=message.execution_provider,
         registry_connected=message.registry_connected,
+        candidates=tuple(
+            types.TriedCandidate(
+                trial=entry.trial,
+                generation=_loaded(entry.generation) if entry.HasField("generation") else None,
+                paused=entry.paused,
+            )
+            for entry in message.candidates
+        ),
     )
 
 

@@ -22,6 +22,7 @@ from spanloop._sync.team import TeamCalls
 from spanloop._sync.tools import ToolCalls
 from spanloop._sync.training import TrainingCalls
 from spanloop._sync.transport import Transport
+from spanloop._sync.trials import TrialCalls
 
 
 class Client(
@@ -38,6 +39,7 @@ class Client(
     ScriptCalls,
     RegistryCalls,
     GovernanceCalls,
+    TrialCalls,
     InferenceCalls,
 ):
     """A client of all four services; use it in a `with` block of its kind, or close it.

@@ -31,6 +31,7 @@ from spanloop.registry.v1.governance_service_pb2_grpc import (
     GovernanceServiceStub as GovernanceStub,
 )
 from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceStub as RegistryStub
+from spanloop.registry.v1.trial_service_pb2_grpc import TrialServiceStub as TrialStub
 from spanloop.trainer.v1.resource_service_pb2_grpc import ResourceServiceStub as ResourceStub
 from spanloop.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub as TrainerStub
 from spanloop.trainer.v1.training_group_service_pb2_grpc import (
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from spanloop.inference.v1.inference_service_pb2_grpc import InferenceServiceStub
     from spanloop.registry.v1.governance_service_pb2_grpc import GovernanceServiceStub
     from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
+    from spanloop.registry.v1.trial_service_pb2_grpc import TrialServiceStub
     from spanloop.trainer.v1.resource_service_pb2_grpc import ResourceServiceStub
     from spanloop.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub
     from spanloop.trainer.v1.training_group_service_pb2_grpc import (
@@ -77,7 +79,7 @@ if TYPE_CHECKING:
 _STUBS = (
     *("annotation", "labeling", "members", "history", "agreement", "rules", "suggestions"),
     *("trainer", "groups", "settings", "reports", "resources", "scripts"),
-    *("registry", "governance", "inference"),
+    *("registry", "governance", "trials", "inference"),
 )
 
 
@@ -150,6 +152,7 @@ class Transport:
         self.scripts: TrainingScriptServiceStub
         self.registry: RegistryServiceStub
         self.governance: GovernanceServiceStub
+        self.trials: TrialServiceStub
         self.inference: InferenceServiceStub
 
     def __getattr__(self, name: str) -> object:
@@ -185,6 +188,8 @@ class Transport:
                 self.registry = RegistryStub(self.channel(name))
             case "governance":
                 self.governance = GovernanceStub(self.channel("registry"))
+            case "trials":
+                self.trials = TrialStub(self.channel("registry"))
             case "inference":
                 self.inference = InferenceStub(self.channel(name))
             case _:

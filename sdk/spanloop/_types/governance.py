@@ -29,6 +29,9 @@ class AuditAction(Choice):
     DELETE_MODEL_ALIAS = "delete_model_alias"
     UPDATE_REGISTRY_POLICY = "update_registry_policy"
     RUN_RETENTION = "run_retention"
+    START_TRIAL = "start_trial"
+    END_TRIAL = "end_trial"
+    ROLL_BACK_TRIAL = "roll_back_trial"
 
 
 @dataclass(frozen=True, kw_only=True)

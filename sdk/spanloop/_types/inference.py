@@ -125,7 +125,8 @@ class TextPrediction:
 class Generation:
     """The adapters that answered, with their versions.
 
-    By label value, by control, and the one of the assertion statuses (empty: none did).
+    By label value, by control, and the one of the assertion statuses (empty: none did). `trial` is
+    the one whose candidate answered; empty: what is deployed did.
     """
 
     name: str
@@ -136,6 +137,7 @@ class Generation:
     choice_model_versions: Mapping[str, str] = field(default_factory=dict)
     assertion_adapter: str = ""
     assertion_model_version: str = ""
+    trial: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,12 +167,22 @@ class LoadedGeneration:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TriedCandidate:
+    """The candidate of a trial on a server; `paused`: a canary answers nothing just now."""
+
+    trial: str
+    generation: LoadedGeneration | None
+    paused: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServingState:
     """What an inference server holds."""
 
     generations: tuple[LoadedGeneration, ...]
     execution_provider: str
     registry_connected: bool
+    candidates: tuple[TriedCandidate, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,6 +38,7 @@ from spanloop.cli import (
     _tasks,
     _team,
     _train,
+    _trial,
     _up,
 )
 from spanloop.cli._advice import print_error
@@ -149,6 +150,7 @@ app.add_typer(_jobs.app, name="jobs")
 app.add_typer(_models.app, name="models")
 app.add_typer(_aliases.app, name="aliases")
 app.add_typer(_governance.app, name="policy")
+app.add_typer(_trial.app, name="trial")
 app.add_typer(_automation.app, name="settings")
 app.add_typer(_scripts.app, name="scripts")
 

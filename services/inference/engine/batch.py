@@ -40,22 +40,28 @@ class BatchItem:
     given: Sequence[Sequence[WordExtent]]
 
 
-def run_batch(items: Sequence[BatchItem]) -> list[list[SegmentAnswer]]:
+def run_batch(items: Sequence[BatchItem]) -> list[list[SegmentAnswer | Exception]]:
     """Return for each item the answer to each of its asks.
+
+    A part that fails costs only those who asked it their answer: they get what was raised.
 
     Args:
         items: At least one; all of one trunk.
     """
     reader = items[0].asks[0].part.predictor.reader
     inputs = reader.read([item.segment for item in items])
-    answers: dict[tuple[int, int], SegmentAnswer] = {}
+    answers: dict[tuple[int, int], SegmentAnswer | Exception] = {}
     for ask, places in _by_ask(items).items():
-        found = ask.part.answer(
-            [items[index].segment for index, _ in places],
-            [inputs[index] for index, _ in places],
-            ask.want,
-            [items[index].given[place] for index, place in places],
-        )
+        found: Sequence[SegmentAnswer | Exception]
+        try:
+            found = ask.part.answer(
+                [items[index].segment for index, _ in places],
+                [inputs[index] for index, _ in places],
+                ask.want,
+                [items[index].given[place] for index, place in places],
+            )
+        except Exception as error:  # noqa: BLE001 - others share the batch
+            found = [error] * len(places)
         answers.update(zip(places, found, strict=True))
     return [
         [answers[index, place] for place in range(len(item.asks))]

@@ -18,6 +18,7 @@ from services.registry.domain import ModelVersion
 from services.registry.feed import DeploymentFeed
 from services.registry.handlers.aliases import Aliases
 from services.registry.pointers import Deployment
+from services.registry.trial import after_move
 
 
 class Deployments:
@@ -50,19 +51,50 @@ class Deployments:
         request = RequestKey.of("Deploy", project, request_id, content.encode())
 
         async def decide(current: Deployment | None) -> Deployment:
-            wanted = await self._servable(project, version)
-            violations = await self._violations(current, wanted)
-            if not force:
-                deploy_gate.refuse(wanted, violations)
-            return decisions.deploy(
-                current,
-                wanted,
-                self._clock.now(),
-                current_actor(),
-                tuple(map(deploy_gate.told, violations)),
-            )
+            return await self._deployed(current, project, version, force=force)
 
         return await self._move(project, etag, request, decide)
+
+    async def promote(
+        self,
+        project: str,
+        check: Callable[[], Awaitable[ModelVersion]],
+        request: RequestKey | None,
+        *,
+        force: bool,
+    ) -> Deployment:
+        """Deploy the candidate of a trial, which ends it in the same write.
+
+        Args:
+            project: The project.
+            check: Returns the candidate while the trial runs; raises when it does not.
+            request: Who asks.
+            force: Even though the project's gate refuses it.
+
+        Raises:
+            FailedPreconditionError: As `deploy`, or the trial does not run.
+        """
+
+        async def decide(current: Deployment | None) -> Deployment:
+            candidate = await check()
+            return await self._deployed(current, project, candidate.id, force=force)
+
+        return await self._move(project, "", request, decide)
+
+    async def _deployed(
+        self, current: Deployment | None, project: str, version: str, *, force: bool
+    ) -> Deployment:
+        wanted = await self.servable(project, version)
+        violations = await self.violations(current, wanted)
+        if not force:
+            deploy_gate.refuse(wanted, violations)
+        return decisions.deploy(
+            current,
+            wanted,
+            self._clock.now(),
+            current_actor(),
+            tuple(map(deploy_gate.told, violations)),
+        )
 
     async def pin(
         self, project: str, label: str, version: str, etag: str, request_id: str
@@ -81,7 +113,7 @@ class Deployments:
 
         async def decide(current: Deployment | None) -> Deployment:
             newest = decisions.require(project, current)
-            wanted = await self._servable(project, version)
+            wanted = await self.servable(project, version)
             return decisions.pin(newest, label, wanted, self._clock.now(), current_actor())
 
         return await self._move(project, etag, request, decide)
@@ -145,15 +177,22 @@ class Deployments:
         page = parse_page(page_size, page_token, scope)
         return await self._log.page(project, page, scope)
 
-    async def _servable(self, project: str, version: str) -> ModelVersion:
+    async def servable(self, project: str, version: str) -> ModelVersion:
+        """Read a version, given by its id or an alias, that may be served.
+
+        Raises:
+            NotFoundError: The project has no such version or alias.
+            FailedPreconditionError: It is not READY.
+        """
         found = await self._aliases.version(project, version)
         retired = await self._log.retired(project, [found.id])
         decisions.check_deployable(found, retired=bool(retired))
         return found
 
-    async def _violations(
+    async def violations(
         self, current: Deployment | None, version: ModelVersion
     ) -> Sequence[PreconditionViolation]:
+        """Return the rules of the project's gate that a version violates."""
         gate = (await self._log.policy(version.project)).gate
         if gate is None:
             return ()
@@ -180,9 +219,12 @@ class Deployments:
                 current = await self._log.current(project)
                 decisions.check_etag(project, current, etag)
                 new = await decide(current)
-                if await self._log.append_move(end, new, request):
+                ended = after_move(await self._log.trial(project), current, new)
+                if await self._log.append_move(end, new, request, ended):
                     break
         self._feed.publish(new)
+        if ended is not None:
+            self._feed.publish_trial(ended)
         return new
 
     async def _target(self, current: Deployment, revision: int) -> Deployment | None:

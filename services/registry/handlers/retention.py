@@ -166,6 +166,7 @@ class Retention:
             current=current,
             revisions=(current, *before),
             aliases=(*table.aliases.values(), *await self._aliases.built_in(project)),
+            trial=await self._log.trial(project),
         )
 
     async def _give_up(self, version: ModelVersion, policy: Policy) -> bool:

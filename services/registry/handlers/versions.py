@@ -166,8 +166,8 @@ class Versions:
 
         Raises:
             AbortedError: `etag` is not the current one.
-            FailedPreconditionError: The version is not READY, or is deployed, pinned or has an
-                alias.
+            FailedPreconditionError: The version is not READY, or is deployed, pinned, tried or
+                has an alias.
         """
         current = await self.get(project, version)
         if etag and etag != current.etag:
@@ -188,6 +188,7 @@ class Versions:
                 version,
                 await self._log.current(version.project),
                 await self._log.aliases(version.project),
+                await self._log.trial(version.project),
             )
             if await self._log.append_retirement(
                 end, version.project, version.id, self._grace.now(), current_actor()

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from spanloop.common.v1 import text_pb2 as spanloop_dot_common_dot_v1_dot_text__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#spanloop/inference/v1/predict.proto\x12\x15spanloop.inference.v1\x1a\x1dspanloop/common/v1/text.proto\"*\n\nLabelScore\x12\r\n\x05label\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\"`\n\x0fTokenPrediction\x12\r\n\x05start\x18\x01 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x05\x12\x31\n\x06labels\x18\x03 \x03(\x0b\x32!.spanloop.inference.v1.LabelScore\"P\n\x0fPredictedChoice\x12\x0f\n\x07\x63ontrol\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x01\x12\x0e\n\x06\x63hosen\x18\x04 \x01(\x08\",\n\x0bStatusScore\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\"a\n\rSpanAssertion\x12\r\n\x05start\x18\x01 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x05\x12\x34\n\x08statuses\x18\x03 \x03(\x0b\x32\".spanloop.inference.v1.StatusScore\"k\n\nGivenSpans\x12\x37\n\x05spans\x18\x01 \x03(\x0b\x32(.spanloop.inference.v1.GivenSpans.Extent\x1a$\n\x06\x45xtent\x12\r\n\x05start\x18\x01 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x05\"H\n\x0bUncertainty\x12\x18\n\x10least_confidence\x18\x01 \x01(\x01\x12\x0e\n\x06margin\x18\x02 \x01(\x01\x12\x0f\n\x07\x65ntropy\x18\x03 \x01(\x01\"\xb4\x02\n\x0eTextPrediction\x12-\n\x05spans\x18\x01 \x03(\x0b\x32\x1e.spanloop.common.v1.ScoredSpan\x12\x36\n\x06tokens\x18\x02 \x03(\x0b\x32&.spanloop.inference.v1.TokenPrediction\x12\x0f\n\x07windows\x18\x03 \x01(\x05\x12\x37\n\x07\x63hoices\x18\x04 \x03(\x0b\x32&.spanloop.inference.v1.PredictedChoice\x12\x38\n\nassertions\x18\x05 \x03(\x0b\x32$.spanloop.inference.v1.SpanAssertion\x12\x37\n\x0buncertainty\x18\x06 \x01(\x0b\x32\".spanloop.inference.v1.Uncertainty\"\x89\x05\n\nGeneration\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1b\n\x13\x64\x65ployment_revision\x18\x02 \x01(\x03\x12\x41\n\x08\x61\x64\x61pters\x18\x03 \x03(\x0b\x32/.spanloop.inference.v1.Generation.AdaptersEntry\x12L\n\x0emodel_versions\x18\x04 \x03(\x0b\x32\x34.spanloop.inference.v1.Generation.ModelVersionsEntry\x12N\n\x0f\x63hoice_adapters\x18\x05 \x03(\x0b\x32\x35.spanloop.inference.v1.Generation.ChoiceAdaptersEntry\x12Y\n\x15\x63hoice_model_versions\x18\x06 \x03(\x0b\x32:.spanloop.inference.v1.Generation.ChoiceModelVersionsEntry\x12\x19\n\x11\x61ssertion_adapter\x18\x07 \x01(\t\x12\x1f\n\x17\x61ssertion_model_version\x18\x08 \x01(\t\x1a/\n\rAdaptersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x34\n\x12ModelVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x35\n\x13\x43hoiceAdaptersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a:\n\x18\x43hoiceModelVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*W\n\x0bGranularity\x12\x1b\n\x17GRANULARITY_UNSPECIFIED\x10\x00\x12\x14\n\x10GRANULARITY_SPAN\x10\x01\x12\x15\n\x11GRANULARITY_TOKEN\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#spanloop/inference/v1/predict.proto\x12\x15spanloop.inference.v1\x1a\x1dspanloop/common/v1/text.proto\"*\n\nLabelScore\x12\r\n\x05label\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\"`\n\x0fTokenPrediction\x12\r\n\x05start\x18\x01 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x05\x12\x31\n\x06labels\x18\x03 \x03(\x0b\x32!.spanloop.inference.v1.LabelScore\"P\n\x0fPredictedChoice\x12\x0f\n\x07\x63ontrol\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x01\x12\x0e\n\x06\x63hosen\x18\x04 \x01(\x08\",\n\x0bStatusScore\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\"a\n\rSpanAssertion\x12\r\n\x05start\x18\x01 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x05\x12\x34\n\x08statuses\x18\x03 \x03(\x0b\x32\".spanloop.inference.v1.StatusScore\"k\n\nGivenSpans\x12\x37\n\x05spans\x18\x01 \x03(\x0b\x32(.spanloop.inference.v1.GivenSpans.Extent\x1a$\n\x06\x45xtent\x12\r\n\x05start\x18\x01 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x05\"H\n\x0bUncertainty\x12\x18\n\x10least_confidence\x18\x01 \x01(\x01\x12\x0e\n\x06margin\x18\x02 \x01(\x01\x12\x0f\n\x07\x65ntropy\x18\x03 \x01(\x01\"\xb4\x02\n\x0eTextPrediction\x12-\n\x05spans\x18\x01 \x03(\x0b\x32\x1e.spanloop.common.v1.ScoredSpan\x12\x36\n\x06tokens\x18\x02 \x03(\x0b\x32&.spanloop.inference.v1.TokenPrediction\x12\x0f\n\x07windows\x18\x03 \x01(\x05\x12\x37\n\x07\x63hoices\x18\x04 \x03(\x0b\x32&.spanloop.inference.v1.PredictedChoice\x12\x38\n\nassertions\x18\x05 \x03(\x0b\x32$.spanloop.inference.v1.SpanAssertion\x12\x37\n\x0buncertainty\x18\x06 \x01(\x0b\x32\".spanloop.inference.v1.Uncertainty\"\x98\x05\n\nGeneration\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1b\n\x13\x64\x65ployment_revision\x18\x02 \x01(\x03\x12\x41\n\x08\x61\x64\x61pters\x18\x03 \x03(\x0b\x32/.spanloop.inference.v1.Generation.AdaptersEntry\x12L\n\x0emodel_versions\x18\x04 \x03(\x0b\x32\x34.spanloop.inference.v1.Generation.ModelVersionsEntry\x12N\n\x0f\x63hoice_adapters\x18\x05 \x03(\x0b\x32\x35.spanloop.inference.v1.Generation.ChoiceAdaptersEntry\x12Y\n\x15\x63hoice_model_versions\x18\x06 \x03(\x0b\x32:.spanloop.inference.v1.Generation.ChoiceModelVersionsEntry\x12\x19\n\x11\x61ssertion_adapter\x18\x07 \x01(\t\x12\x1f\n\x17\x61ssertion_model_version\x18\x08 \x01(\t\x12\r\n\x05trial\x18\t \x01(\t\x1a/\n\rAdaptersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x34\n\x12ModelVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x35\n\x13\x43hoiceAdaptersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a:\n\x18\x43hoiceModelVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*W\n\x0bGranularity\x12\x1b\n\x17GRANULARITY_UNSPECIFIED\x10\x00\x12\x14\n\x10GRANULARITY_SPAN\x10\x01\x12\x15\n\x11GRANULARITY_TOKEN\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,8 +40,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GENERATION_CHOICEADAPTERSENTRY']._serialized_options = b'8\001'
   _globals['_GENERATION_CHOICEMODELVERSIONSENTRY']._loaded_options = None
   _globals['_GENERATION_CHOICEMODELVERSIONSENTRY']._serialized_options = b'8\001'
-  _globals['_GRANULARITY']._serialized_start=1608
-  _globals['_GRANULARITY']._serialized_end=1695
+  _globals['_GRANULARITY']._serialized_start=1623
+  _globals['_GRANULARITY']._serialized_end=1710
   _globals['_LABELSCORE']._serialized_start=93
   _globals['_LABELSCORE']._serialized_end=135
   _globals['_TOKENPREDICTION']._serialized_start=137
@@ -61,13 +61,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TEXTPREDICTION']._serialized_start=646
   _globals['_TEXTPREDICTION']._serialized_end=954
   _globals['_GENERATION']._serialized_start=957
-  _globals['_GENERATION']._serialized_end=1606
-  _globals['_GENERATION_ADAPTERSENTRY']._serialized_start=1390
-  _globals['_GENERATION_ADAPTERSENTRY']._serialized_end=1437
-  _globals['_GENERATION_MODELVERSIONSENTRY']._serialized_start=1439
-  _globals['_GENERATION_MODELVERSIONSENTRY']._serialized_end=1491
-  _globals['_GENERATION_CHOICEADAPTERSENTRY']._serialized_start=1493
-  _globals['_GENERATION_CHOICEADAPTERSENTRY']._serialized_end=1546
-  _globals['_GENERATION_CHOICEMODELVERSIONSENTRY']._serialized_start=1548
-  _globals['_GENERATION_CHOICEMODELVERSIONSENTRY']._serialized_end=1606
+  _globals['_GENERATION']._serialized_end=1621
+  _globals['_GENERATION_ADAPTERSENTRY']._serialized_start=1405
+  _globals['_GENERATION_ADAPTERSENTRY']._serialized_end=1452
+  _globals['_GENERATION_MODELVERSIONSENTRY']._serialized_start=1454
+  _globals['_GENERATION_MODELVERSIONSENTRY']._serialized_end=1506
+  _globals['_GENERATION_CHOICEADAPTERSENTRY']._serialized_start=1508
+  _globals['_GENERATION_CHOICEADAPTERSENTRY']._serialized_end=1561
+  _globals['_GENERATION_CHOICEMODELVERSIONSENTRY']._serialized_start=1563
+  _globals['_GENERATION_CHOICEMODELVERSIONSENTRY']._serialized_end=1621
 # @@protoc_insertion_point(module_scope)

@@ -105,7 +105,7 @@ class TextPrediction(_message.Message):
     def __init__(self, spans: _Optional[_Iterable[_Union[_text_pb2.ScoredSpan, _Mapping]]] = ..., tokens: _Optional[_Iterable[_Union[TokenPrediction, _Mapping]]] = ..., windows: _Optional[int] = ..., choices: _Optional[_Iterable[_Union[PredictedChoice, _Mapping]]] = ..., assertions: _Optional[_Iterable[_Union[SpanAssertion, _Mapping]]] = ..., uncertainty: _Optional[_Union[Uncertainty, _Mapping]] = ...) -> None: ...
 
 class Generation(_message.Message):
-    __slots__ = ("name", "deployment_revision", "adapters", "model_versions", "choice_adapters", "choice_model_versions", "assertion_adapter", "assertion_model_version")
+    __slots__ = ("name", "deployment_revision", "adapters", "model_versions", "choice_adapters", "choice_model_versions", "assertion_adapter", "assertion_model_version", "trial")
     class AdaptersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -142,6 +142,7 @@ class Generation(_message.Message):
     CHOICE_MODEL_VERSIONS_FIELD_NUMBER: _ClassVar[int]
     ASSERTION_ADAPTER_FIELD_NUMBER: _ClassVar[int]
     ASSERTION_MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    TRIAL_FIELD_NUMBER: _ClassVar[int]
     name: str
     deployment_revision: int
     adapters: _containers.ScalarMap[str, str]
@@ -150,4 +151,5 @@ class Generation(_message.Message):
     choice_model_versions: _containers.ScalarMap[str, str]
     assertion_adapter: str
     assertion_model_version: str
-    def __init__(self, name: _Optional[str] = ..., deployment_revision: _Optional[int] = ..., adapters: _Optional[_Mapping[str, str]] = ..., model_versions: _Optional[_Mapping[str, str]] = ..., choice_adapters: _Optional[_Mapping[str, str]] = ..., choice_model_versions: _Optional[_Mapping[str, str]] = ..., assertion_adapter: _Optional[str] = ..., assertion_model_version: _Optional[str] = ...) -> None: ...
+    trial: str
+    def __init__(self, name: _Optional[str] = ..., deployment_revision: _Optional[int] = ..., adapters: _Optional[_Mapping[str, str]] = ..., model_versions: _Optional[_Mapping[str, str]] = ..., choice_adapters: _Optional[_Mapping[str, str]] = ..., choice_model_versions: _Optional[_Mapping[str, str]] = ..., assertion_adapter: _Optional[str] = ..., assertion_model_version: _Optional[str] = ..., trial: _Optional[str] = ...) -> None: ...

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)spanloop/inference/v1/serving_state.proto\x12\x15spanloop.inference.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe0\x04\n\x10LoadedGeneration\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32&.spanloop.inference.v1.GenerationState\x12\x1b\n\x13\x64\x65ployment_revision\x18\x03 \x01(\x03\x12R\n\x0emodel_versions\x18\x04 \x03(\x0b\x32:.spanloop.inference.v1.LoadedGeneration.ModelVersionsEntry\x12\x14\n\x0ctrunk_digest\x18\x05 \x01(\t\x12\x16\n\x0eresident_bytes\x18\x06 \x01(\x03\x12\x17\n\x0f\x61\x63tive_requests\x18\x07 \x01(\x05\x12\x15\n\rerror_message\x18\x08 \x01(\t\x12\x14\n\x0cload_seconds\x18\t \x01(\x01\x12.\n\nready_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12_\n\x15\x63hoice_model_versions\x18\x0b \x03(\x0b\x32@.spanloop.inference.v1.LoadedGeneration.ChoiceModelVersionsEntry\x12\x1f\n\x17\x61ssertion_model_version\x18\x0c \x01(\t\x1a\x34\n\x12ModelVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a:\n\x18\x43hoiceModelVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x84\x01\n\x0cServingState\x12<\n\x0bgenerations\x18\x01 \x03(\x0b\x32\'.spanloop.inference.v1.LoadedGeneration\x12\x1a\n\x12\x65xecution_provider\x18\x02 \x01(\t\x12\x1a\n\x12registry_connected\x18\x03 \x01(\x08*\xa8\x01\n\x0fGenerationState\x12 \n\x1cGENERATION_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18GENERATION_STATE_LOADING\x10\x01\x12\x1a\n\x16GENERATION_STATE_READY\x10\x02\x12\x1d\n\x19GENERATION_STATE_DRAINING\x10\x03\x12\x1a\n\x16GENERATION_STATE_ERROR\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)spanloop/inference/v1/serving_state.proto\x12\x15spanloop.inference.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe0\x04\n\x10LoadedGeneration\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32&.spanloop.inference.v1.GenerationState\x12\x1b\n\x13\x64\x65ployment_revision\x18\x03 \x01(\x03\x12R\n\x0emodel_versions\x18\x04 \x03(\x0b\x32:.spanloop.inference.v1.LoadedGeneration.ModelVersionsEntry\x12\x14\n\x0ctrunk_digest\x18\x05 \x01(\t\x12\x16\n\x0eresident_bytes\x18\x06 \x01(\x03\x12\x17\n\x0f\x61\x63tive_requests\x18\x07 \x01(\x05\x12\x15\n\rerror_message\x18\x08 \x01(\t\x12\x14\n\x0cload_seconds\x18\t \x01(\x01\x12.\n\nready_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12_\n\x15\x63hoice_model_versions\x18\x0b \x03(\x0b\x32@.spanloop.inference.v1.LoadedGeneration.ChoiceModelVersionsEntry\x12\x1f\n\x17\x61ssertion_model_version\x18\x0c \x01(\t\x1a\x34\n\x12ModelVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a:\n\x18\x43hoiceModelVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"l\n\x0eTriedCandidate\x12\r\n\x05trial\x18\x01 \x01(\t\x12;\n\ngeneration\x18\x02 \x01(\x0b\x32\'.spanloop.inference.v1.LoadedGeneration\x12\x0e\n\x06paused\x18\x03 \x01(\x08\"\xbf\x01\n\x0cServingState\x12<\n\x0bgenerations\x18\x01 \x03(\x0b\x32\'.spanloop.inference.v1.LoadedGeneration\x12\x1a\n\x12\x65xecution_provider\x18\x02 \x01(\t\x12\x1a\n\x12registry_connected\x18\x03 \x01(\x08\x12\x39\n\ncandidates\x18\x04 \x03(\x0b\x32%.spanloop.inference.v1.TriedCandidate*\xa8\x01\n\x0fGenerationState\x12 \n\x1cGENERATION_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18GENERATION_STATE_LOADING\x10\x01\x12\x1a\n\x16GENERATION_STATE_READY\x10\x02\x12\x1d\n\x19GENERATION_STATE_DRAINING\x10\x03\x12\x1a\n\x16GENERATION_STATE_ERROR\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,14 +36,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOADEDGENERATION_MODELVERSIONSENTRY']._serialized_options = b'8\001'
   _globals['_LOADEDGENERATION_CHOICEMODELVERSIONSENTRY']._loaded_options = None
   _globals['_LOADEDGENERATION_CHOICEMODELVERSIONSENTRY']._serialized_options = b'8\001'
-  _globals['_GENERATIONSTATE']._serialized_start=848
-  _globals['_GENERATIONSTATE']._serialized_end=1016
+  _globals['_GENERATIONSTATE']._serialized_start=1017
+  _globals['_GENERATIONSTATE']._serialized_end=1185
   _globals['_LOADEDGENERATION']._serialized_start=102
   _globals['_LOADEDGENERATION']._serialized_end=710
   _globals['_LOADEDGENERATION_MODELVERSIONSENTRY']._serialized_start=598
   _globals['_LOADEDGENERATION_MODELVERSIONSENTRY']._serialized_end=650
   _globals['_LOADEDGENERATION_CHOICEMODELVERSIONSENTRY']._serialized_start=652
   _globals['_LOADEDGENERATION_CHOICEMODELVERSIONSENTRY']._serialized_end=710
-  _globals['_SERVINGSTATE']._serialized_start=713
-  _globals['_SERVINGSTATE']._serialized_end=845
+  _globals['_TRIEDCANDIDATE']._serialized_start=712
+  _globals['_TRIEDCANDIDATE']._serialized_end=820
+  _globals['_SERVINGSTATE']._serialized_start=823
+  _globals['_SERVINGSTATE']._serialized_end=1014
 # @@protoc_insertion_point(module_scope)

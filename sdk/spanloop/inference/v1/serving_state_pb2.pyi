@@ -65,12 +65,24 @@ class LoadedGeneration(_message.Message):
     assertion_model_version: str
     def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[GenerationState, str]] = ..., deployment_revision: _Optional[int] = ..., model_versions: _Optional[_Mapping[str, str]] = ..., trunk_digest: _Optional[str] = ..., resident_bytes: _Optional[int] = ..., active_requests: _Optional[int] = ..., error_message: _Optional[str] = ..., load_seconds: _Optional[float] = ..., ready_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., choice_model_versions: _Optional[_Mapping[str, str]] = ..., assertion_model_version: _Optional[str] = ...) -> None: ...
 
+class TriedCandidate(_message.Message):
+    __slots__ = ("trial", "generation", "paused")
+    TRIAL_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    PAUSED_FIELD_NUMBER: _ClassVar[int]
+    trial: str
+    generation: LoadedGeneration
+    paused: bool
+    def __init__(self, trial: _Optional[str] = ..., generation: _Optional[_Union[LoadedGeneration, _Mapping]] = ..., paused: _Optional[bool] = ...) -> None: ...
+
 class ServingState(_message.Message):
-    __slots__ = ("generations", "execution_provider", "registry_connected")
+    __slots__ = ("generations", "execution_provider", "registry_connected", "candidates")
     GENERATIONS_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_PROVIDER_FIELD_NUMBER: _ClassVar[int]
     REGISTRY_CONNECTED_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
     generations: _containers.RepeatedCompositeFieldContainer[LoadedGeneration]
     execution_provider: str
     registry_connected: bool
-    def __init__(self, generations: _Optional[_Iterable[_Union[LoadedGeneration, _Mapping]]] = ..., execution_provider: _Optional[str] = ..., registry_connected: _Optional[bool] = ...) -> None: ...
+    candidates: _containers.RepeatedCompositeFieldContainer[TriedCandidate]
+    def __init__(self, generations: _Optional[_Iterable[_Union[LoadedGeneration, _Mapping]]] = ..., execution_provider: _Optional[str] = ..., registry_connected: _Optional[bool] = ..., candidates: _Optional[_Iterable[_Union[TriedCandidate, _Mapping]]] = ...) -> None: ...

@@ -27,6 +27,9 @@ class AuditAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     AUDIT_ACTION_DELETE_MODEL_ALIAS: _ClassVar[AuditAction]
     AUDIT_ACTION_UPDATE_REGISTRY_POLICY: _ClassVar[AuditAction]
     AUDIT_ACTION_RUN_RETENTION: _ClassVar[AuditAction]
+    AUDIT_ACTION_START_TRIAL: _ClassVar[AuditAction]
+    AUDIT_ACTION_END_TRIAL: _ClassVar[AuditAction]
+    AUDIT_ACTION_ROLL_BACK_TRIAL: _ClassVar[AuditAction]
 AUDIT_ACTION_UNSPECIFIED: AuditAction
 AUDIT_ACTION_REGISTER_TRUNK: AuditAction
 AUDIT_ACTION_REGISTER_ADAPTER: AuditAction
@@ -42,6 +45,9 @@ AUDIT_ACTION_SET_MODEL_ALIAS: AuditAction
 AUDIT_ACTION_DELETE_MODEL_ALIAS: AuditAction
 AUDIT_ACTION_UPDATE_REGISTRY_POLICY: AuditAction
 AUDIT_ACTION_RUN_RETENTION: AuditAction
+AUDIT_ACTION_START_TRIAL: AuditAction
+AUDIT_ACTION_END_TRIAL: AuditAction
+AUDIT_ACTION_ROLL_BACK_TRIAL: AuditAction
 
 class AuditEvent(_message.Message):
     __slots__ = ("time", "actor", "action", "resource", "model_version", "details")

@@ -3,6 +3,7 @@ from spanloop.registry.v1 import adapter_pb2 as _adapter_pb2
 from spanloop.registry.v1 import deployment_pb2 as _deployment_pb2
 from spanloop.registry.v1 import model_alias_pb2 as _model_alias_pb2
 from spanloop.registry.v1 import model_version_pb2 as _model_version_pb2
+from spanloop.registry.v1 import trial_pb2 as _trial_pb2
 from spanloop.registry.v1 import trunk_pb2 as _trunk_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -295,21 +296,32 @@ class ListDeploymentRevisionsResponse(_message.Message):
     def __init__(self, deployments: _Optional[_Iterable[_Union[_deployment_pb2.Deployment, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class WatchDeploymentRequest(_message.Message):
-    __slots__ = ("name",)
+    __slots__ = ("name", "trials")
     NAME_FIELD_NUMBER: _ClassVar[int]
+    TRIALS_FIELD_NUMBER: _ClassVar[int]
     name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
+    trials: bool
+    def __init__(self, name: _Optional[str] = ..., trials: _Optional[bool] = ...) -> None: ...
 
 class WatchDeploymentResponse(_message.Message):
-    __slots__ = ("deployment", "heartbeat")
+    __slots__ = ("deployment", "heartbeat", "trial")
     class Heartbeat(_message.Message):
         __slots__ = ()
         def __init__(self) -> None: ...
+    class TrialUpdate(_message.Message):
+        __slots__ = ("trial", "candidate")
+        TRIAL_FIELD_NUMBER: _ClassVar[int]
+        CANDIDATE_FIELD_NUMBER: _ClassVar[int]
+        trial: _trial_pb2.Trial
+        candidate: _deployment_pb2.Deployment
+        def __init__(self, trial: _Optional[_Union[_trial_pb2.Trial, _Mapping]] = ..., candidate: _Optional[_Union[_deployment_pb2.Deployment, _Mapping]] = ...) -> None: ...
     DEPLOYMENT_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    TRIAL_FIELD_NUMBER: _ClassVar[int]
     deployment: _deployment_pb2.Deployment
     heartbeat: WatchDeploymentResponse.Heartbeat
-    def __init__(self, deployment: _Optional[_Union[_deployment_pb2.Deployment, _Mapping]] = ..., heartbeat: _Optional[_Union[WatchDeploymentResponse.Heartbeat, _Mapping]] = ...) -> None: ...
+    trial: WatchDeploymentResponse.TrialUpdate
+    def __init__(self, deployment: _Optional[_Union[_deployment_pb2.Deployment, _Mapping]] = ..., heartbeat: _Optional[_Union[WatchDeploymentResponse.Heartbeat, _Mapping]] = ..., trial: _Optional[_Union[WatchDeploymentResponse.TrialUpdate, _Mapping]] = ...) -> None: ...
 
 class SetModelAliasRequest(_message.Message):
     __slots__ = ("model_alias",)

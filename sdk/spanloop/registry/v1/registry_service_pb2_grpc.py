@@ -227,7 +227,7 @@ class RegistryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RetireModelVersion(self, request, context):
-        """Takes a READY version out of use. FAILED_PRECONDITION while it is deployed or pinned.
+        """Takes a READY version out of use. FAILED_PRECONDITION while it is deployed, pinned or tried.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -66,7 +66,7 @@ class RegistryServiceStub:
     the same answer; another report is FAILED_PRECONDITION.
     """
     RetireModelVersion: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.RetireModelVersionRequest, _registry_service_pb2.RetireModelVersionResponse]
-    """Takes a READY version out of use. FAILED_PRECONDITION while it is deployed or pinned."""
+    """Takes a READY version out of use. FAILED_PRECONDITION while it is deployed, pinned or tried."""
     GetModelVersion: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.GetModelVersionRequest, _registry_service_pb2.GetModelVersionResponse]
     """Reads a model version, by its name or by an alias."""
     ListModelVersions: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ListModelVersionsRequest, _registry_service_pb2.ListModelVersionsResponse]
@@ -146,7 +146,7 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     the same answer; another report is FAILED_PRECONDITION.
     """
     RetireModelVersion: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.RetireModelVersionRequest, _registry_service_pb2.RetireModelVersionResponse]  # type: ignore[assignment]
-    """Takes a READY version out of use. FAILED_PRECONDITION while it is deployed or pinned."""
+    """Takes a READY version out of use. FAILED_PRECONDITION while it is deployed, pinned or tried."""
     GetModelVersion: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.GetModelVersionRequest, _registry_service_pb2.GetModelVersionResponse]  # type: ignore[assignment]
     """Reads a model version, by its name or by an alias."""
     ListModelVersions: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ListModelVersionsRequest, _registry_service_pb2.ListModelVersionsResponse]  # type: ignore[assignment]
@@ -283,7 +283,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_service_pb2.RetireModelVersionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_service_pb2.RetireModelVersionResponse, _abc.Awaitable[_registry_service_pb2.RetireModelVersionResponse]]:
-        """Takes a READY version out of use. FAILED_PRECONDITION while it is deployed or pinned."""
+        """Takes a READY version out of use. FAILED_PRECONDITION while it is deployed, pinned or tried."""
 
     @_abc_1.abstractmethod
     def GetModelVersion(

@@ -1,0 +1,1 @@
+"""Candidates that are tried on live traffic: shadow and canary."""
