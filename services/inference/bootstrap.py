@@ -127,7 +127,7 @@ async def build(
             patience_seconds=settings.canary_patience_seconds,
         )
         stack.push_async_callback(board.close)
-        comparisons = Comparisons(predictor, manager, board)
+        comparisons = Comparisons(predictor, manager, board, clock=clock)
         reporter = TrialReporter(registry, board, pause_seconds=settings.trial_report_seconds)
         memory = DeploymentMemory(store)
         source = DeploymentSource(

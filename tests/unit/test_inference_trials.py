@@ -254,7 +254,9 @@ class World:
         candidates = GenerationManager(self.loader, clock=self.clock, backoff=backoff)
         self.board = TrialBoard(candidates, clock=self.clock, patience_seconds=30)
         self.answering: Any = Answering(self.manager)
-        self.comparisons = Comparisons(self.answering, self.manager, self.board, **bounds)
+        self.comparisons = Comparisons(
+            self.answering, self.manager, self.board, clock=self.clock, **bounds
+        )
         self.predictor = TrialPredictor(self.answering, self.manager, self.board, self.comparisons)
         registry: Any = self.registry
         self.reporter = TrialReporter(registry, self.board, pause_seconds=1)

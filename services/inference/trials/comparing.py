@@ -1,7 +1,8 @@
 """Puts requests that were answered to the other side too, behind all who wait, and compares.
 
-Bounded: what cannot be compared soon is dropped and counted, so that neither memory nor the answers
-of others depend on it.
+Bounded: one is compared at a time, after each there is a rest, and what cannot be compared soon is
+dropped and counted. So neither memory nor the answers of others depend on it, and a part of the
+requests is enough to know how often two models differ.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, replace
 
+from services.common.clock import Clock
 from services.common.errors import Reason, SpanloopError
 from services.common.logs import get_logger
 from services.inference.domain import AdapterSet
@@ -20,8 +22,9 @@ from services.inference.trials.board import TrialBoard, Tried
 from services.inference.trials.counts import differences
 from services.inference.trials.domain import TrialMode
 
-# Comparisons under way at once: enough to fill a batch of background work.
-_AT_ONCE = 4
+# What a comparison is followed by, by what it took with its wait for an idle device. It also takes
+# time of the interpreter, to tokenise and to decode, which the queue of the device cannot ration.
+_REST = 3.0
 
 _log = get_logger(__name__)
 
@@ -55,6 +58,7 @@ class Comparisons:
         manager: GenerationManager,
         board: TrialBoard,
         *,
+        clock: Clock,
         max_requests: int = 64,
         max_characters: int = 1_000_000,
     ) -> None:
@@ -64,12 +68,14 @@ class Comparisons:
             predictor: Asks the other side.
             manager: What serves.
             board: What is tried.
+            clock: Measures how long a comparison takes.
             max_requests: So many wait.
             max_characters: Of so many characters together.
         """
         self._predictor = predictor
         self._manager = manager
         self._board = board
+        self._clock = clock
         self._max_requests = max_requests
         self._max_characters = max_characters
         self._waiting: deque[Comparison] = deque()
@@ -91,11 +97,6 @@ class Comparisons:
 
     async def run(self) -> None:
         """Compare until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for _ in range(_AT_ONCE):
-                group.create_task(self._compare_all(), name="compare")
-
-    async def _compare_all(self) -> None:
         while True:
             while not self._waiting:
                 self._wake.clear()
@@ -104,6 +105,7 @@ class Comparisons:
             self._characters -= comparison.characters
             if not self._board.runs(comparison.tried):
                 continue
+            begun = self._clock.monotonic()
             try:
                 await self._compare(comparison)
             except Exception as error:  # noqa: BLE001 - the next one must be compared all the same
@@ -112,6 +114,7 @@ class Comparisons:
                 _log.warning("comparison_dropped", error=type(error).__name__)
             # While nothing waits, nothing here may keep what was swapped out.
             del comparison
+            await asyncio.sleep(_REST * (self._clock.monotonic() - begun))
 
     async def _compare(self, comparison: Comparison) -> None:
         if comparison.tried.trial.mode is TrialMode.SHADOW:
