@@ -15,6 +15,7 @@ import pytest
 from services.common.blobs import LocalCache, digest_of, key_of
 from services.common.modeling.adapter import AdapterWeights
 from services.common.modeling.manifest import ADAPTER_FILE
+from services.common.modeling.onnx.trunk import TrunkRunner
 from services.inference.domain import AdapterSet
 from services.inference.engine.loader import EngineOptions, ModelLoader
 from services.inference.engine.model import Model
@@ -101,6 +102,26 @@ async def test_a_swap_adds_the_new_adapters_only_and_frees_the_old(tmp_path: Pat
         assert gone() is None
         assert stays() is during["A"]
     assert len(registry.downloads) == len(set(registry.downloads))
+
+
+async def test_a_swap_runs_the_trunk_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tiny_adapter("PARTY"), tiny_adapter("PARTY", seed=2)
+    registry = FakeRegistry()
+    registry.add(first, second)
+    runs: list[object] = []
+    real = TrunkRunner.run
+    monkeypatch.setattr(
+        TrunkRunner, "run", lambda self, *inputs: (runs.append(inputs), real(self, *inputs))[1]
+    )
+    async with loading(registry, tmp_path) as loader:
+        serving = await loader.load(labels(first))
+        before = len(runs)
+        assert before
+        switched = await loader.load(labels(second))
+    assert len(runs) == before
+    assert switched.parts[0].reading == serving.parts[0].reading
 
 
 async def test_projects_that_begin_at_once_load_what_they_share_once(tmp_path: Path) -> None:

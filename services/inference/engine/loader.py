@@ -30,11 +30,12 @@ from services.common.modeling.manifest import (
 from services.common.modeling.onnx.bank import Bank, BankRuntime
 from services.common.modeling.onnx.pooled import PooledBank
 from services.common.modeling.onnx.trunk import TrunkRunner
+from services.common.modeling.packing import WordInputs
 from services.common.modeling.predictor import TextPredictor
-from services.common.modeling.states import WordStateReader
+from services.common.modeling.states import Segment, WordStateReader, cut_segments
 from services.inference.domain import AdapterKind, AdapterRef, AdapterSet
 from services.inference.engine.model import Model
-from services.inference.engine.part import Part, Want
+from services.inference.engine.part import SEGMENT_WORDS, Part, Want
 from services.inference.ports import Registry
 from services.inference.tasks import all_of
 
@@ -75,6 +76,21 @@ class OpenTrunk:
         self.runtime = BankRuntime(
             runner.manifest, providers=options.providers, threads=options.threads
         )
+        self._smoke: dict[tuple[int, int], tuple[list[Segment], list[WordInputs]]] = {}
+
+    def smoke(self, reader: WordStateReader) -> tuple[list[Segment], list[WordInputs]]:
+        """Return what the trunk says of the text that new adapters are tried on.
+
+        Read once for all of them: a run of the trunk during a switch would be in the way of the
+        requests that come meanwhile.
+        """
+        windows = reader.max_length, reader.stride
+        found = self._smoke.get(windows)
+        if found is None:
+            (text,) = reader.prepare([_SMOKE_TEXT])
+            segments = cut_segments(text, SEGMENT_WORDS, 0)
+            found = self._smoke[windows] = segments, reader.read(segments)
+        return found
 
 
 class TrunkReader(WordStateReader):
@@ -228,7 +244,7 @@ class ModelLoader:
             for kind in (AdapterKind.CONTROL, AdapterKind.ASSERTION)
         )
         part = Part(predictor=TextPredictor(reader, bank), choices=choices, assertion=assertion)
-        _check_answers(part)
+        _check_answers(part, *trunk.smoke(reader))
         return part
 
     async def _run(self, work: Callable[..., T], *arguments: object) -> T:
@@ -238,19 +254,23 @@ class ModelLoader:
             raise _broken(str(error)) from error
 
 
-def _check_answers(part: Part) -> None:
+def _check_answers(part: Part, segments: Sequence[Segment], inputs: Sequence[WordInputs]) -> None:
     """Return when the adapters of a part were seen to answer with numbers.
+
+    Args:
+        part: The part.
+        segments: One, of a text that is tried.
+        inputs: What the trunk says of it.
 
     Raises:
         ManifestError: One answers with NaN or infinity; the message names it.
     """
-    (text,) = part.predictor.prepare([_SMOKE_TEXT])
     want = Want(
         labels=tuple(range(len(part.labels))),
         controls=tuple(range(len(part.controls))),
         statuses=part.assertion is not None,
     )
-    (answer,) = part.run(part.segments(text, want), want, [[(0, 1)]])
+    (answer,) = part.answer(segments, inputs, want, [[(0, 1)]])
     answers: list[tuple[str, NDArray[np.float32]]] = [
         *zip(part.labels, answer.logits, strict=True),
         *((ASSERTION, row) for row in answer.statuses.values()),
