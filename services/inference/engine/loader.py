@@ -15,14 +15,12 @@ from numpy.typing import NDArray
 
 from services.common.blobs import Hold, LocalCache
 from services.common.errors import DataLossError, Reason
-from services.common.modeling.adapter import AdapterWeights, load_adapter
+from services.common.modeling.adapter import AdapterWeights
 from services.common.modeling.choices import decide_choices
 from services.common.modeling.heads import ASSERTION
 from services.common.modeling.manifest import (
-    ADAPTER_FILE,
     TOKENIZER_FILE,
     TRUNK_FILE,
-    AdapterManifest,
     Head,
     ManifestError,
     TrunkManifest,
@@ -33,6 +31,7 @@ from services.common.modeling.onnx.trunk import TrunkRunner
 from services.common.modeling.packing import WordInputs
 from services.common.modeling.predictor import TextPredictor
 from services.common.modeling.states import Segment, WordStateReader, cut_segments
+from services.inference.artifacts import CachedArtifacts
 from services.inference.domain import AdapterKind, AdapterRef, AdapterSet
 from services.inference.engine.model import Model
 from services.inference.engine.part import SEGMENT_WORDS, Part, Want
@@ -117,7 +116,7 @@ class ModelLoader:
         self, registry: Registry, cache: LocalCache, pool: Executor, options: EngineOptions
     ) -> None:
         """Load with `registry` and `cache`; hashing, parsing and opening run in `pool`."""
-        self._registry = registry
+        self._artifacts = CachedArtifacts(registry, cache, self._run)
         self._cache = cache
         self._pool = pool
         self._options = options
@@ -166,17 +165,9 @@ class ModelLoader:
         async with lock, self._fetching:
             loaded = self._weights.get(ref.digest)
             if loaded is None:
-                loaded = await self._holding(partial(self._read_adapter, ref.digest))
+                loaded = await self._holding(partial(self._artifacts.adapter, ref.digest))
                 self._weights[ref.digest] = loaded
             return loaded
-
-    async def _read_adapter(self, digest: str, hold: Hold) -> AdapterWeights:
-        data = await self._cache.get_or_fetch(
-            digest, lambda: self._registry.adapter_manifest(digest), hold
-        )
-        manifest = await self._run(AdapterManifest.from_bytes, data)
-        tensors = await self._file(manifest.files[ADAPTER_FILE].digest, hold)
-        return await self._run(load_adapter, data, tensors)
 
     async def _holding(self, read: Callable[[Hold], Awaitable[T]]) -> T:
         """Return what `read` returns; the files it reads stay cached for as long as that lives.
@@ -205,16 +196,11 @@ class ModelLoader:
             return trunk
 
     async def _read_trunk(self, digest: str, hold: Hold) -> OpenTrunk:
-        data = await self._cache.get_or_fetch(
-            digest, lambda: self._registry.trunk_manifest(digest), hold
-        )
-        manifest = await self._run(TrunkManifest.from_bytes, data)
+        manifest = await self._artifacts.trunk_manifest(digest, hold)
         names = (TRUNK_FILE, TOKENIZER_FILE)
-        found = await all_of([self._file(manifest.files[name].digest, hold) for name in names])
+        files = [self._artifacts.file(manifest.files[name].digest, hold) for name in names]
+        found = await all_of(files)
         return await self._run(self._open, manifest, dict(zip(names, found, strict=True)))
-
-    async def _file(self, digest: str, hold: Hold) -> bytes:
-        return await self._cache.get_or_fetch(digest, lambda: self._registry.download(digest), hold)
 
     def _open(self, manifest: TrunkManifest, files: Mapping[str, bytes]) -> OpenTrunk:
         runner = TrunkRunner.open(

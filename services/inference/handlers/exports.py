@@ -14,15 +14,12 @@ from services.common.errors import (
     FailedPreconditionError,
     Reason,
 )
-from services.common.modeling.adapter import AdapterWeights, load_adapter
 from services.common.modeling.manifest import (
-    ADAPTER_FILE,
-    AdapterManifest,
     ManifestError,
-    TrunkManifest,
 )
 from services.common.modeling.onnx.weights import WEIGHTS_FILE
 from services.common.version_names import parse_version_name
+from services.inference.artifacts import CachedArtifacts
 from services.inference.domain import ModelVersion
 from services.inference.engine.export_check import checked_onnx_files
 from services.inference.exports.archive import tar_chunks
@@ -53,7 +50,7 @@ class Exports:
     def __init__(self, registry: Registry, cache: LocalCache) -> None:
         """Read artifacts through the service's one cache; start no thread yet."""
         self._registry = registry
-        self._cache = cache
+        self._artifacts = CachedArtifacts(registry, cache, self._run)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="export")
         self._one = asyncio.Lock()
 
@@ -80,7 +77,7 @@ class Exports:
 
     async def _content(self, version: ModelVersion, layout: Layout) -> ExportContent:
         labels = sorted(version.adapters)
-        manifest = await self._trunk_manifest(version.adapters[labels[0]].trunk_digest)
+        manifest = await self._artifacts.trunk_manifest(version.adapters[labels[0]].trunk_digest)
         if layout is Layout.HUGGING_FACE and WEIGHTS_FILE not in manifest.files:
             raise FailedPreconditionError(
                 Reason.STATE_CONFLICT,
@@ -88,30 +85,17 @@ class Exports:
                 "kept: only versions by the engines full and lora have this layout.",
                 metadata={"model_version": version.name},
             )
-        adapters = await all_of([self._adapter(version.adapters[label].digest) for label in labels])
+        adapters = await all_of(
+            [self._artifacts.adapter(version.adapters[label].digest) for label in labels]
+        )
         names = sorted(manifest.files)
-        found = await all_of([self._file(manifest.files[one].digest) for one in names])
+        found = await all_of([self._artifacts.file(manifest.files[one].digest) for one in names])
         return ExportContent(
             version=version.name,
             trunk=manifest,
             files=dict(zip(names, found, strict=True)),
             adapters=adapters,
         )
-
-    async def _adapter(self, digest: str) -> AdapterWeights:
-        data = await self._cache.get_or_fetch(
-            digest, lambda: self._registry.adapter_manifest(digest)
-        )
-        manifest = await self._run(AdapterManifest.from_bytes, data)
-        tensors = await self._file(manifest.files[ADAPTER_FILE].digest)
-        return await self._run(load_adapter, data, tensors)
-
-    async def _trunk_manifest(self, digest: str) -> TrunkManifest:
-        data = await self._cache.get_or_fetch(digest, lambda: self._registry.trunk_manifest(digest))
-        return await self._run(TrunkManifest.from_bytes, data)
-
-    async def _file(self, digest: str) -> bytes:
-        return await self._cache.get_or_fetch(digest, lambda: self._registry.download(digest))
 
     async def _run(self, work: Callable[..., T], *arguments: object) -> T:
         try:
