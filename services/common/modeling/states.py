@@ -179,8 +179,9 @@ class WordStateReader:
         for job in jobs:
             length = job.window.end - job.window.start + special
             # Padding may change how a sum is grouped, and so its last bit.
-            apart = independent and (length != before or not self.trunk.ignores_company)
-            apart = apart or self.trunk.runs_alone
+            apart = self.trunk.runs_alone or (
+                independent and (length != before or not self.trunk.ignores_company)
+            )
             if batch and (apart or length * (len(batch) + 1) > self._batch_tokens):
                 yield batch
                 batch = []

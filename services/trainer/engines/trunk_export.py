@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -162,7 +163,7 @@ def _in_precision(whole: TrunkArtifact, precision: str, runner: TrunkRunner) -> 
 def _cosine(runner: TrunkRunner, other: TrunkRunner) -> float:
     """Return the smallest mean cosine, of any tap, between two trunks' states of real texts."""
     found = []
-    for (row,) in ([ids] for batch in _real(runner) for ids in batch):
+    for row in chain.from_iterable(_real(runner)):
         ids = np.asarray([row], dtype=np.int64)
         one, two = (trunk.run(ids, np.ones_like(ids))[:, 0] for trunk in (runner, other))
         norms = np.linalg.norm(one, axis=-1) * np.linalg.norm(two, axis=-1)
