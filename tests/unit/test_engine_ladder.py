@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from services.common.modeling import states as states_module
 from services.common.modeling.adapter import load_adapter
 from services.common.modeling.manifest import AdapterManifest, ManifestError
 from services.common.modeling.onnx.bank import Bank, BankRuntime
 from services.common.modeling.onnx.trunk import TrunkRunner
+from services.common.modeling.packing import WordInputs
 from services.common.modeling.predictor import TextPredictor
-from services.common.modeling.states import WordStateReader
+from services.common.modeling.states import Segment, WordStateReader
 from services.trainer.engines import ladder_training
 from services.trainer.engines import parity as parity_module
 from services.trainer.engines.batch import CachedStates, Layout
@@ -592,3 +595,40 @@ def test_parity_catches_a_bank_that_computes_something_else(
     damaged = dataclasses.replace(adapters["BOTH"], weights=adapters["BOTH"].weights[:-4])
     with pytest.raises(ManifestError, match="BOTH"):
         check({**adapters, "BOTH": damaged})
+
+
+def test_parity_runs_the_trunk_once_where_serving_does_not_cut(
+    trained: tuple[TrainResult, list[TrainEvent]],
+    trunk_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trunk = TrunkRunner.open_folder(trunk_folder, providers=["CPUExecutionProvider"], threads=1)
+    reader = WordStateReader(trunk, max_length=256, stride=64)
+    texts = ["the firm Acme Ltd. of rome", "of rome " * 40]
+    read: list[tuple[int, int]] = []
+    segments_of = reader.read
+
+    def noted(segments: Sequence[Segment], **options: bool) -> list[WordInputs]:
+        read.extend((one.start, one.end) for one in segments if "rome" in one.text.encoded.text)
+        return segments_of(segments, **options)
+
+    monkeypatch.setattr(reader, "read", noted)
+
+    def check() -> parity_module.ParityReport:
+        return parity_module.check_parity(
+            dict(trained[0].adapters),
+            reader=reader,
+            providers=["CPUExecutionProvider"],
+            texts=texts,
+        )
+
+    assert check().passed
+    assert read == [(0, 7), (0, 80)]
+    read.clear()
+    monkeypatch.setattr(states_module, "_WORDS_AT_ONCE", 30)
+    monkeypatch.setattr(parity_module, "_WORDS_AT_ONCE", 30)
+    report = check()
+    assert report.passed, report.reason
+    # The long one is served in three pieces, and compared with what it is as a whole.
+    assert (0, 80) in read
+    assert len(read) == 5

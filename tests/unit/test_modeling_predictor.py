@@ -47,6 +47,28 @@ def test_logits_do_not_depend_on_company(trunk: TrunkRunner, bank: Bank) -> None
         np.testing.assert_allclose(one, other, atol=2e-5)
 
 
+def test_short_texts_are_not_padded_to_the_longest(
+    trunk: TrunkRunner, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = make(trunk, bank)
+    lengths = (1, 1, 1, 1, 2, 20, 20, 21)
+    prepared = predictor.prepare(["a " * length for length in lengths])
+    shapes: list[tuple[int, ...]] = []
+    run = trunk.run
+
+    def noted(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        shapes.append(ids.shape)
+        return run(ids, mask)
+
+    monkeypatch.setattr(trunk, "run", noted)
+    found = predictor.logits(prepared)
+    special = trunk.tokenizer.special_count
+    # A little padding is cheaper than a run for each length.
+    assert shapes == [(5, 2 + special), (3, 21 + special)]
+    for text, logits in zip(prepared, found, strict=True):
+        np.testing.assert_allclose(logits, predictor.logits([text])[0], atol=2e-5)
+
+
 def test_spans_lie_on_words_and_are_sorted(trunk: TrunkRunner, bank: Bank) -> None:
     predictor = make(trunk, bank)
     found = predictor.predict(TEXTS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from services.common.modeling.decoding import decode_labels
 from services.common.modeling.onnx.bank import Bank
 from services.common.modeling.packing import WordInputs, pack_words
-from services.common.modeling.states import PreparedText, WordStateReader, chunk_segments
+from services.common.modeling.states import (
+    PreparedText,
+    Segment,
+    WordStateReader,
+    chunk_segments,
+)
 
 UNSEEN = np.asarray([0.0, 0.0, 50.0], dtype=np.float32)
 """Logits of a word that the trunk never saw: it is outside of everything."""
@@ -48,15 +53,7 @@ class TextPredictor:
             texts: Prepared texts of any length and number; memory stays bounded.
             selection: Positions of the wanted labels in the bank; None for all.
         """
-        labels = len(self.bank.labels) if selection is None else len(selection)
-        results = [np.empty((labels, len(text.words), 3), dtype=np.float32) for text in texts]
-        for places, segments in chunk_segments(texts, self.bank.reach):
-            parts = bank_logits(self.bank, self.reader.read(segments), selection)
-            for place, segment, part in zip(places, segments, parts, strict=True):
-                owned = part[:, segment.own_start - segment.start :]
-                count = segment.own_end - segment.own_start
-                results[place][:, segment.own_start : segment.own_end] = owned[:, :count]
-        return results
+        return text_logits(self.bank, texts, lambda _, some: self.reader.read(some), selection)
 
     def predict(
         self, texts: Sequence[str], labels: Sequence[str] | None = None
@@ -97,6 +94,34 @@ class TextPredictor:
             for span in found
         ]
         return sorted(spans)
+
+
+def text_logits(
+    bank: Bank,
+    texts: Sequence[PreparedText],
+    read: Callable[[Sequence[int], Sequence[Segment]], Sequence[WordInputs]],
+    selection: Sequence[int] | None = None,
+) -> list[NDArray[np.float32]]:
+    """Run the bank on texts of any length and number, as many at once as memory should hold.
+
+    Args:
+        bank: The adapters.
+        texts: The texts.
+        read: Returns what a trunk says of segments, given the positions of their texts, too.
+        selection: Positions of the wanted labels in the bank; None for all.
+
+    Returns:
+        For each text its logits, [labels, words, 3].
+    """
+    labels = len(bank.labels) if selection is None else len(selection)
+    results = [np.empty((labels, len(text.words), 3), dtype=np.float32) for text in texts]
+    for places, segments in chunk_segments(texts, bank.reach):
+        parts = bank_logits(bank, read(places, segments), selection)
+        for place, segment, part in zip(places, segments, parts, strict=True):
+            owned = part[:, segment.own_start - segment.start :]
+            count = segment.own_end - segment.own_start
+            results[place][:, segment.own_start : segment.own_end] = owned[:, :count]
+    return results
 
 
 def bank_logits(

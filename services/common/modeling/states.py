@@ -182,7 +182,10 @@ class WordStateReader:
             apart = self.trunk.runs_alone or (
                 independent and (length != before or not self.trunk.ignores_company)
             )
-            if batch and (apart or length * (len(batch) + 1) > self._batch_tokens):
+            # Those at hand would all be padded to this one's length.
+            padding = (length - before) * len(batch)
+            full = length * (len(batch) + 1) > self._batch_tokens
+            if batch and (apart or full or padding > self.trunk.run_cost):
                 yield batch
                 batch = []
             batch.append(job)

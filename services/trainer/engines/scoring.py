@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from services.common.modeling.adapter import AdapterWeights
 from services.common.modeling.decoding import decode_labels
 from services.common.modeling.manifest import TrunkManifest
 from services.common.modeling.onnx.bank import Bank, BankRuntime
-from services.common.modeling.predictor import bank_logits
+from services.common.modeling.packing import WordInputs
+from services.common.modeling.predictor import text_logits
+from services.common.modeling.states import Segment
 from services.trainer.engines.dataset import Split
 from services.trainer.reports.model import ScoredSpan, ScoredText
-
-_WORDS_AT_ONCE = 4096
 
 
 def predict_split(
@@ -30,23 +28,22 @@ def predict_split(
     bank = Bank.stack(BankRuntime(trunk, providers=providers), weights)
     biases = bank.outside_bias
     labels = set(bank.labels)
+
+    def read(places: Sequence[int], segments: Sequence[Segment]) -> list[WordInputs]:
+        bases = (int(split.offsets[place]) for place in places)
+        return [
+            split.inputs(base + one.start, base + one.end)
+            for base, one in zip(bases, segments, strict=True)
+        ]
+
     scored: list[ScoredText] = []
-    for index, text in enumerate(split.texts):
-        base, end = int(split.offsets[index]), int(split.offsets[index + 1])
-        parts = [np.empty((len(bank.labels), 0, 3), dtype=np.float32)]
-        for start in range(base, end, _WORDS_AT_ONCE):
-            stop = min(start + _WORDS_AT_ONCE, end)
-            # The words around a cut are there for context only, as in serving.
-            left, right = max(start - bank.reach, base), min(stop + bank.reach, end)
-            logits = bank_logits(bank, [split.inputs(left, right)])[0]
-            parts.append(logits[:, start - left : stop - left])
-        logits = np.concatenate(parts, axis=1)
+    found = text_logits(bank, split.texts, read)
+    for example, text, logits in zip(split.examples, split.texts, found, strict=True):
         predicted: list[ScoredSpan] = [
             (text.words[span.first][0], text.words[span.last - 1][1], label, span.score)
-            for label, found in zip(bank.labels, decode_labels(logits, biases), strict=True)
-            for span in found
+            for label, spans in zip(bank.labels, decode_labels(logits, biases), strict=True)
+            for span in spans
         ]
-        example = split.examples[index]
         gold = [span for span in example.spans if span[2] in labels]
         scored.append(ScoredText(text=example.text, gold=gold, predicted=predicted))
     return scored
