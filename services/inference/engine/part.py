@@ -14,20 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.common.modeling.adapter import AdapterWeights
-from services.common.modeling.assertions import WINDOW, span_group, status_probabilities
+from services.common.modeling.assertions import span_group, status_probabilities
 from services.common.modeling.choices import ChoicePart, choice_parts
 from services.common.modeling.decoding import decode_labels
 from services.common.modeling.onnx.pooled import PooledBank
 from services.common.modeling.onnx.trunk import TrunkRunner
 from services.common.modeling.packing import WordInputs
 from services.common.modeling.predictor import TextPredictor, bank_logits
+from services.common.modeling.span_windows import MAX_SPAN_WORDS, WINDOW
 from services.common.modeling.states import PreparedText, Segment, cut_segments
 
 SEGMENT_WORDS = 2048
 """Words that one segment owns."""
-
-MAX_SPAN_WORDS = 256
-"""The assertion status of a longer span is that of its first so many words."""
 
 WordExtent: TypeAlias = tuple[int, int]
 """First and past-the-last word of a span in its text."""
