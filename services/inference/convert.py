@@ -297,13 +297,17 @@ def model_version_of(message: model_version_pb2.ModelVersion) -> ModelVersion:
         name=message.name,
         state=_VERSION_STATES.get(message.state, VersionState.REGISTERED),
         purged=message.HasField("purge_time"),
-        adapters={
-            label: AdapterRef(
-                digest=digest, trunk_digest=message.trunk_digest, model_version=message.name
+        adapters=AdapterSet.of(
+            (
+                _KINDS[message.model_type],
+                name,
+                AdapterRef(
+                    digest=digest, trunk_digest=message.trunk_digest, model_version=message.name
+                ),
             )
-            for label, digest in message.adapters.items()
-            if _KINDS.get(message.model_type) is AdapterKind.LABEL
-        },
+            for name, digest in message.adapters.items()
+            if message.model_type in _KINDS
+        ),
     )
 
 
