@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from services.common.trial_counts import COUNTS_NUMBERS, DIFFERENCE_NUMBERS, Counts
-from services.inference.convert import deployment_of, generation_message
+from services.inference.convert.registry import deployment_of
+from services.inference.convert.serving import generation_message
 from services.inference.domain import AdapterKind
 from services.inference.trials.board import TrialBoard
 from services.inference.trials.counts import AdapterKey
