@@ -19,6 +19,7 @@ from services.common.modeling.manifest import Head, ManifestError
 from services.inference.engine.export_check import check_export
 from services.inference.engine.standalone import assertions, choices
 from services.inference.exports.onnx_layout import onnx_files
+from services.inference.exports.sources import carried
 from spanloop.inference.v1.export_pb2 import EXPORT_LAYOUT_HUGGING_FACE
 from spanloop.inference.v1.predict_pb2 import GivenSpans, TextPrediction
 from tests.support.exports import content_of, decoding, exported, run_alone
@@ -200,3 +201,8 @@ async def test_only_what_finds_spans_has_hugging_faces_layout(
         with pytest.raises(aio.AioRpcError, match="this server does not know") as caught:
             await exported(client, version)
         assert received_error(caught.value).reason is Reason.STATE_CONFLICT
+
+
+def test_an_export_carries_nothing_but_rules() -> None:
+    with pytest.raises(RuntimeError, match="blobs cannot be carried"):
+        carried({"decode": "services.inference.engine.loader"}, package=False)
