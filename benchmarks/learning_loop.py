@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.learning_data import LearningSet
+from benchmarks.serving.batches import answers_of, batch_of, segments_of
 from services.annotation.suggestions.domain import DEFAULT_MIX, Strategy, StrategyWeight
 from services.annotation.suggestions.ranking import Pool, rank
 from services.common.modeling.adapter import AdapterWeights, load_adapter
@@ -27,6 +28,7 @@ from services.common.modeling.packing import WordInputs
 from services.common.modeling.predictor import TextPredictor
 from services.common.modeling.states import PreparedText, Segment, WordStateReader
 from services.inference.answers import PartRows, Wish, answer
+from services.inference.engine.batch import Ask
 from services.inference.engine.part import Part, TextRows, Want
 from services.trainer.engines.activations import cached_activations
 from services.trainer.engines.interface import TrainRequest, TrainResult
@@ -235,13 +237,14 @@ class Loop:
         )
 
     def _rows(self, part: Part, texts: Sequence[PreparedText], want: Want) -> list[TextRows]:
+        ask = Ask(part=part, want=want)
         rows = [TextRows.empty(text, want) for text in texts]
         work = [
             (place, segment)
             for place, text in enumerate(texts)
-            for segment in part.segments(text, want)
+            for segment in segments_of(text, ask)
         ]
-        answers = part.run([segment for _, segment in work], want)
+        answers = answers_of(batch_of([segment for _, segment in work], ask))
         for (place, segment), said in zip(work, answers, strict=True):
             rows[place].add(segment, said)
         return rows

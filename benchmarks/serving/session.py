@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, cast
 
 import onnxruntime as ort
 
+from benchmarks.serving.batches import answers_of, batch_of, segments_of
 from benchmarks.serving.models import TrunkFolder
 from services.common.blobs import LocalCache
 from services.common.modeling.manifest import ADAPTER_FILE, AdapterManifest
@@ -99,11 +100,9 @@ def _set_of(adapters: Sequence[AdapterArtifact]) -> AdapterSet:
 def engine_run(model: Model, texts: Sequence[str]) -> Callable[[], object]:
     """Return what runs the engine over texts that are tokenised already, as one batch."""
     (ask,) = model.select(model.parts[0].labels)
-    part, want = ask.part, ask.want
-    segments = [
-        segment for text in part.predictor.prepare(texts) for segment in part.segments(text, want)
-    ]
-    return partial(part.run, segments, want)
+    prepared = ask.part.predictor.prepare(texts)
+    segments = [segment for text in prepared for segment in segments_of(text, ask)]
+    return partial(answers_of, batch_of(segments, ask))
 
 
 @contextmanager

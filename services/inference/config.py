@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from services.common.settings import ServiceSettings
 
 _BATCH_TOKENS_CPU, _BATCH_TOKENS_GPU = 1024, 16_384
+# Fewer hold hardly a text: each would be a run of its own.
+_MIN_BATCH_TOKENS = 16
 
 
 class InferenceSettings(ServiceSettings):
@@ -33,7 +35,7 @@ class InferenceSettings(ServiceSettings):
         0,
         ge=0,
         description="Most tokens in one batch: more is faster on a GPU, and lets a short text wait "
-        "longer behind others; 0: 1,024 on a CPU, 16,384 on a GPU.",
+        "longer behind others; at least 16; 0: 1,024 on a CPU, 16,384 on a GPU.",
     )
     background_batch_tokens: int = Field(
         0,
@@ -106,6 +108,15 @@ class InferenceSettings(ServiceSettings):
         gt=0,
         description="How long the annotation service may be away before a job fails.",
     )
+
+    @field_validator("batch_tokens")
+    @classmethod
+    def _check_batch_tokens(cls, value: int) -> int:
+        if 0 < value < _MIN_BATCH_TOKENS:
+            raise ValueError(
+                f"must be 0, to be chosen by the device, or at least {_MIN_BATCH_TOKENS}"
+            )
+        return value
 
     def batch_sizes(self, *, on_gpu: bool) -> tuple[int, int]:
         """Return the tokens of a batch and of one of background work."""

@@ -138,23 +138,23 @@ class VersionState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelVersion:
-    """What a pin needs to know of a model version.
+    """What a pin or an export needs to know of a model version.
 
     Attributes:
         name: Its resource name, also where an alias was asked for.
         state: Where it stands.
-        adapters: By label value; none when it is of another type, since only labels are pinned.
+        adapters: All of one kind; none when it is of a type that is new to us.
         purged: Whether its artifacts are kept no more.
     """
 
     name: str
     state: VersionState
-    adapters: Mapping[str, AdapterRef]
+    adapters: AdapterSet
     purged: bool = False
 
     @property
     def servable(self) -> bool:
-        """Whether a pin may name it."""
+        """Whether a pin or an export may name it."""
         return self.state in (VersionState.READY, VersionState.RETIRED) and not self.purged
 
 

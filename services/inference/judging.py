@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.common.modeling.choices import class_probabilities
+from services.common.modeling.class_decoding import class_probabilities
 from services.common.modeling.onnx.pooled import PooledSums
 from services.common.modeling.states import PreparedText
 from services.inference.engine.part import Part, TextRows, WordExtent, clipped

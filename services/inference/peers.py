@@ -11,7 +11,8 @@ from grpc import aio
 from services.common.artifacts import download
 from services.common.channels import peer_errors
 from services.common.errors import Reason, ResourceExhaustedError
-from services.inference import convert
+from services.inference.convert.annotation import newest_sources, prediction_message, task_page_of
+from services.inference.convert.registry import deployment_of, model_version_of
 from services.inference.domain import (
     AdapterDigests,
     DeploymentRevision,
@@ -58,7 +59,7 @@ class RegistryPeer:
             async for message in self._stub.WatchDeployment(request):
                 match message.WhichOneof("payload"):
                     case "deployment":
-                        yield convert.deployment_of(message.deployment)
+                        yield deployment_of(message.deployment)
                     case "trial":
                         yield trial_convert.trial_of(message.trial)
                     case _:
@@ -75,7 +76,7 @@ class RegistryPeer:
         request = registry_pb.GetDeploymentRequest(name=f"projects/{project}/deployment")
         with peer_errors(_REGISTRY):
             response = await self._stub.GetDeployment(request)
-        return convert.deployment_of(response.deployment)
+        return deployment_of(response.deployment)
 
     async def model_version(self, project: str, version: str) -> ModelVersion:
         """See `Registry.model_version`."""
@@ -84,7 +85,7 @@ class RegistryPeer:
         )
         with peer_errors(_REGISTRY):
             response = await self._stub.GetModelVersion(request)
-        return convert.model_version_of(response.model_version)
+        return model_version_of(response.model_version)
 
     async def adapter_manifest(self, digest: str) -> bytes:
         """See `Registry.adapter_manifest`."""
@@ -126,7 +127,7 @@ class AnnotationPeer:
         )
         with peer_errors(_ANNOTATION), _oversize():
             response = await self._stub.ListTasks(request)
-        return convert.task_page_of(response)
+        return task_page_of(response)
 
     async def newest_sources(
         self, project: str, tasks: Sequence[str]
@@ -141,7 +142,7 @@ class AnnotationPeer:
                 response = await self._stub.ListPredictions(request)
                 found.extend(response.predictions)
                 if not response.next_page_token:
-                    return convert.newest_sources(found)
+                    return newest_sources(found)
                 request.page_token = response.next_page_token
 
     async def write_predictions(
@@ -150,7 +151,7 @@ class AnnotationPeer:
         """See `Annotation.write_predictions`."""
         request = annotation_pb.WritePredictionsRequest(
             parent=f"projects/{project}",
-            predictions=[convert.prediction_message(prediction) for prediction in predictions],
+            predictions=[prediction_message(prediction) for prediction in predictions],
         )
         with peer_errors(_ANNOTATION):
             response = await self._stub.WritePredictions(request)

@@ -74,12 +74,12 @@ class PinResolver:
         for label, pin in sorted(pins.items()):
             field = f'pins["{label}"]'
             version = await self._version(project, pin, field)
-            adapter = version.adapters.get(label)
+            adapter = version.adapters.labels.get(label)
             if adapter is None:
                 raise invalid_field(
                     field,
                     f"{version.name} has no adapter for this label, only for: "
-                    f"{', '.join(sorted(version.adapters)) or 'none'}.",
+                    f"{', '.join(sorted(version.adapters.labels)) or 'none'}.",
                     reason=Reason.LABEL_UNKNOWN,
                 )
             adapters[label] = adapter

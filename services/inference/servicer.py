@@ -12,7 +12,7 @@ from services.common.grpc_status import as_spanloop_error, internal_error
 from services.common.logs import get_logger
 from services.common.names import parse_name
 from services.common.validate import check_present, check_text
-from services.inference import convert
+from services.inference.convert import predictions, requests, serving
 from services.inference.domain import CONVERTED_AT_ONCE
 from services.inference.handlers.exports import Exports
 from services.inference.handlers.jobs import JobHandlers
@@ -80,11 +80,11 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
             if refusal is None:
                 _log.exception("predict_stream_failed", request_id=current_call().request_id)
                 refusal = internal_error()
-            return pb.PredictStreamResponse(id=name, failure=convert.failure_message(refusal))
+            return pb.PredictStreamResponse(id=name, failure=predictions.failure_message(refusal))
         return pb.PredictStreamResponse(id=name, predict=answer)
 
     async def _predict(self, request: pb.PredictRequest) -> pb.PredictResponse:
-        wish = convert.wish_of(request)
+        wish = requests.wish_of(request)
         project = check_predict(
             request.project, request.texts, request.min_score, request.top_n, request.pins
         )
@@ -94,14 +94,14 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
             wish=wish,
             labels=list(dict.fromkeys(request.labels)),
             controls=list(dict.fromkeys(request.controls)),
-            given=check_given(request.texts, convert.given_of(request), wish.encoding),
+            given=check_given(request.texts, requests.given_of(request), wish.encoding),
             pins=dict(request.pins),
             deadline=current_call().deadline,
         )
         result = await self._predictor.predict(command)
         if sum(map(len, command.texts)) <= CONVERTED_AT_ONCE:
-            return convert.predict_response(result)
-        return await asyncio.to_thread(convert.predict_response, result)
+            return predictions.predict_response(result)
+        return await asyncio.to_thread(predictions.predict_response, result)
 
     async def GetServingState(
         self, request: pb.GetServingStateRequest, context: object
@@ -110,7 +110,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
         if request.project:
             project = parse_name("projects/{project}", request.project, "project")["project"]
         state = serving_state_pb2.ServingState(
-            generations=map(convert.generation_message, self._manager.generations(project)),
+            generations=map(serving.generation_message, self._manager.generations(project)),
             execution_provider=self._execution_provider,
             registry_connected=self._source.connected,
             candidates=trial_convert.candidate_messages(self._board, project),
@@ -120,7 +120,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
     async def ExportModelVersion(
         self, request: pb.ExportModelVersionRequest, context: object
     ) -> AsyncIterator[pb.ExportModelVersionResponse]:
-        for chunk in await self._exports.export(request.name, convert.layout_of(request)):
+        for chunk in await self._exports.export(request.name, requests.layout_of(request)):
             yield pb.ExportModelVersionResponse(chunk=chunk)
 
     async def CreatePreannotationJob(
@@ -139,13 +139,13 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
             min_score=wanted.min_score,
             stale_only=wanted.stale_only,
         )
-        return pb.CreatePreannotationJobResponse(preannotation_job=convert.job_message(job))
+        return pb.CreatePreannotationJobResponse(preannotation_job=serving.job_message(job))
 
     async def GetPreannotationJob(
         self, request: pb.GetPreannotationJobRequest, context: object
     ) -> pb.GetPreannotationJobResponse:
         job = await self._jobs.get(request.name)
-        return pb.GetPreannotationJobResponse(preannotation_job=convert.job_message(job))
+        return pb.GetPreannotationJobResponse(preannotation_job=serving.job_message(job))
 
     async def ListPreannotationJobs(
         self, request: pb.ListPreannotationJobsRequest, context: object
@@ -154,14 +154,14 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
             request.parent, request.page_size, request.page_token
         )
         return pb.ListPreannotationJobsResponse(
-            preannotation_jobs=map(convert.job_message, jobs), next_page_token=token
+            preannotation_jobs=map(serving.job_message, jobs), next_page_token=token
         )
 
     async def CancelPreannotationJob(
         self, request: pb.CancelPreannotationJobRequest, context: object
     ) -> pb.CancelPreannotationJobResponse:
         job = await self._jobs.cancel(request.name)
-        return pb.CancelPreannotationJobResponse(preannotation_job=convert.job_message(job))
+        return pb.CancelPreannotationJobResponse(preannotation_job=serving.job_message(job))
 
     async def WatchPreannotationJob(
         self, request: pb.WatchPreannotationJobRequest, context: object
@@ -171,4 +171,4 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
                 heartbeat = pb.WatchPreannotationJobResponse.Heartbeat()
                 yield pb.WatchPreannotationJobResponse(heartbeat=heartbeat)
             else:
-                yield pb.WatchPreannotationJobResponse(preannotation_job=convert.job_message(job))
+                yield pb.WatchPreannotationJobResponse(preannotation_job=serving.job_message(job))

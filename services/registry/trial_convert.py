@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from services.common.errors import invalid_field
 from services.common.names import parse_name
 from services.common.times import to_timestamp
+from services.common.trial_counts import COUNTS_NUMBERS, DIFFERENCE_NUMBERS, Counts, Difference
 from services.common.validate import check_count, check_id, check_line, check_range
 from services.registry.convert import (
     MODEL_TYPE_VALUES,
@@ -20,15 +21,7 @@ from services.registry.feed import Told, TrialUpdate
 from services.registry.handlers.trials import TrialWish
 from services.registry.pointer_convert import deployment_message
 from services.registry.trial import MIN_REQUESTS, Limits, Trial, TrialMode, TrialState
-from services.registry.trial_counts import (
-    NUMBERS,
-    PARTS,
-    AnswerKey,
-    Candidate,
-    Counts,
-    Difference,
-    Report,
-)
+from services.registry.trial_counts import AnswerKey, Candidate, Report
 from services.registry.trial_reports import Findings
 from spanloop.registry.v1 import registry_service_pb2, trial_pb2
 from spanloop.registry.v1 import trial_service_pb2 as pb
@@ -121,7 +114,7 @@ def report_of(request: pb.ReportTrialRequest, now: int) -> Report:
     )
 
 
-def _counts_of(message: trial_pb2.TrialCounts, field: str) -> Counts:
+def _counts_of(message: trial_pb2.TrialCounts, field: str) -> Counts[AnswerKey]:
     check_count(message.differences, f"{field}.differences", 0, MAX_DIFFERENCES)
     differences: dict[AnswerKey, Difference] = {}
     for index, one in enumerate(message.differences):
@@ -134,12 +127,13 @@ def _counts_of(message: trial_pb2.TrialCounts, field: str) -> Counts:
         if key in differences:
             raise invalid_field(at, "is a second one of this name.")
         parts = {
-            name: check_range(getattr(one, name), f"{at}.{name}", 0, MAX_COUNT) for name in PARTS
+            name: check_range(getattr(one, name), f"{at}.{name}", 0, MAX_COUNT)
+            for name in DIFFERENCE_NUMBERS
         }
         differences[key] = Difference(**parts)
     numbers = {
         name: check_range(getattr(message, name), f"{field}.{name}", 0, MAX_COUNT)
-        for name in NUMBERS
+        for name in COUNTS_NUMBERS
     }
     for part, whole in (
         ("errors", "requests"),
@@ -183,14 +177,14 @@ def trial_message(
     return message
 
 
-def _counts_message(counts: Counts) -> trial_pb2.TrialCounts:
+def _counts_message(counts: Counts[AnswerKey]) -> trial_pb2.TrialCounts:
     return trial_pb2.TrialCounts(
-        **{name: getattr(counts, name) for name in NUMBERS},
+        **{name: getattr(counts, name) for name in COUNTS_NUMBERS},
         differences=[
             trial_pb2.AnswerDifference(
                 model_type=MODEL_TYPE_VALUES[kind],
                 name=name,
-                **{part: getattr(found, part) for part in PARTS},
+                **{part: getattr(found, part) for part in DIFFERENCE_NUMBERS},
             )
             for (kind, name), found in counts.differences.items()
         ],

@@ -1,45 +1,18 @@
-"""What servers count of a trial, and whether its limits are kept. Pure."""
+"""What servers told of a trial, its sum, and whether the limits are kept. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from services.common.trial_counts import COUNTS_NUMBERS, Counts, Difference
 from services.registry.domain import ModelType
 from services.registry.trial import Limits
 
 AnswerKey: TypeAlias = tuple[ModelType, str]
 """What an adapter answers for: a label, a control, or the statuses of given spans (no name)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """How the answers for one label or control differ; see ``AnswerDifference``."""
-
-    served: int = 0
-    added: int = 0
-    missing: int = 0
-    changed: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Counts:
-    """What was counted; see ``TrialCounts``."""
-
-    requests: int = 0
-    errors: int = 0
-    compared_requests: int = 0
-    compared_texts: int = 0
-    differing_texts: int = 0
-    skipped_requests: int = 0
-    dropped_requests: int = 0
-    differences: Mapping[AnswerKey, Difference] = field(default_factory=dict)
-
-
-NUMBERS = tuple(one.name for one in fields(Counts) if one.name != "differences")
-PARTS = tuple(one.name for one in fields(Difference))
 
 
 class Candidate(StrEnum):
@@ -65,27 +38,22 @@ class Report:
     time: int
     candidate: Candidate
     error_message: str
-    counts: Counts
+    counts: Counts[AnswerKey]
 
 
-def total(counts: Iterable[Counts]) -> Counts:
+def total(counts: Iterable[Counts[AnswerKey]]) -> Counts[AnswerKey]:
     """Return what all servers counted together."""
-    numbers = dict.fromkeys(NUMBERS, 0)
-    differences: dict[AnswerKey, dict[str, int]] = {}
+    numbers = dict.fromkeys(COUNTS_NUMBERS, 0)
+    differences: dict[AnswerKey, Difference] = {}
     for one in counts:
-        for name in NUMBERS:
+        for name in COUNTS_NUMBERS:
             numbers[name] += getattr(one, name)
         for key, found in one.differences.items():
-            parts = differences.setdefault(key, dict.fromkeys(PARTS, 0))
-            for name in PARTS:
-                parts[name] += getattr(found, name)
-    return Counts(
-        **numbers,
-        differences={key: Difference(**parts) for key, parts in sorted(differences.items())},
-    )
+            differences[key] = differences.get(key, Difference()) + found
+    return Counts(**numbers, differences=dict(sorted(differences.items())))
 
 
-def exceeded(limits: Limits, counts: Counts) -> str:
+def exceeded(limits: Limits, counts: Counts[AnswerKey]) -> str:
     """Return which limit is exceeded, in a sentence; empty: none is, or too little is known."""
     if limits.max_error_rate is not None and counts.requests >= limits.min_requests:
         rate = counts.errors / counts.requests

@@ -5,18 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 
 from services.common.store.port import Document
+from services.common.trial_counts import COUNTS_NUMBERS, DIFFERENCE_NUMBERS, Counts, Difference
 from services.registry.documents import mapping, pairs
 from services.registry.domain import ModelType
 from services.registry.pointers import DeployedModel
 from services.registry.trial import Limits, Trial, TrialMode, TrialState
-from services.registry.trial_counts import (
-    NUMBERS,
-    PARTS,
-    Candidate,
-    Counts,
-    Difference,
-    Report,
-)
+from services.registry.trial_counts import Candidate, Report
 
 
 def trial_document(trial: Trial) -> Document:
@@ -61,7 +55,7 @@ def report_document(report: Report) -> Document:
         "time": report.time,
         "candidate": report.candidate.value,
         "error_message": report.error_message,
-        "counts": {name: getattr(counts, name) for name in NUMBERS},
+        "counts": {name: getattr(counts, name) for name in COUNTS_NUMBERS},
         # A list, as label values are no field names.
         "differences": [
             {"model_type": key[0].value, "name": key[1], **asdict(found)}
@@ -82,7 +76,7 @@ def report_of(body: Document) -> Report:
             **body["counts"],
             differences={
                 (ModelType(one["model_type"]), one["name"]): Difference(
-                    **{name: one[name] for name in PARTS}
+                    **{name: one[name] for name in DIFFERENCE_NUMBERS}
                 )
                 for one in body["differences"]
             },

@@ -19,9 +19,10 @@ from services.common.store.port import (
     RevisionError,
     Stored,
 )
+from services.common.trial_counts import Counts
 from services.registry import trial_documents as documents
 from services.registry.trial import Trial
-from services.registry.trial_counts import Counts, Report, exceeded, total
+from services.registry.trial_counts import AnswerKey, Report, exceeded, total
 
 MAX_REPORTERS = 200
 
@@ -43,7 +44,7 @@ class Findings:
     verdict: str = ""
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> Counts[AnswerKey]:
         """What all servers counted together."""
         return total(report.counts for report in self.reports)
 

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
-import os
-import subprocess
 import sys
-import tarfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import grpc
 import onnx
@@ -21,22 +15,19 @@ import pytest
 
 from services.common.blobs import key_of
 from services.common.errors import Reason
-from services.common.modeling.adapter import AdapterWeights
-from services.common.modeling.manifest import ADAPTER_FILE, TRUNK_FILE, ManifestError, TrunkManifest
+from services.common.modeling.manifest import ADAPTER_FILE, TRUNK_FILE, ManifestError
 from services.common.modeling.onnx.fused import fuse
 from services.inference.bootstrap import build
 from services.inference.engine import export_check
-from services.inference.exports.content import ExportContent
 from services.inference.exports.onnx_layout import onnx_files
 from spanloop import AsyncClient, Endpoints, errors
-from spanloop.inference.v1 import inference_service_pb2 as pb
 from spanloop.inference.v1.export_pb2 import EXPORT_LAYOUT_HUGGING_FACE
 from spanloop.inference.v1.predict_pb2 import TextPrediction
 from tests.support import client_channel, running
+from tests.support.exports import content_of, decoding, exported, run_alone
 from tests.support.inference import (
     TEXT,
     InferenceClient,
-    TinyAdapter,
     deploy,
     golden_predictor,
     inference,
@@ -44,11 +35,9 @@ from tests.support.inference import (
     publish,
     registry_at,
     tiny_adapter,
-    tiny_pooled,
     tiny_trunk,
 )
 from tests.support.registry import refused
-from tests.support.scripted_registry import scripted_registry
 
 PARTY, DATE = tiny_adapter("PARTY"), tiny_adapter("DATE", outside_bias=0.7)
 WIDE = tiny_adapter('a | "b"', width=6)
@@ -61,64 +50,16 @@ TEXTS = [
     TEXT * 40,
 ]
 
-# Runs the folder's own module on texts from stdin, where nothing of ours can be imported.
-ALONE = """
-import json, pathlib, sys
-sys.path[:] = [p for p in sys.path if not pathlib.Path(p, "services").is_dir()
-               and not pathlib.Path(p, "spanloop").is_dir()]
-sys.meta_path[:] = [f for f in sys.meta_path if "editable" not in repr(f).lower()]
-sys.path.insert(0, sys.argv[1])
-"""
-RUN = (
-    ALONE
-    + """
-import decode
+
+RUN = """
 model = decode.ExportedModel(sys.argv[1])
-texts = json.loads(sys.stdin.buffer.read())
-found = [[[s.start, s.end, s.label, s.score] for s in model.predict(text)] for text in texts]
-for name in ("services", "spanloop"):
-    try:
-        __import__(name)
-    except ModuleNotFoundError:
-        continue
-    raise SystemExit(f"{name} can be imported")
-print(json.dumps({"found": found, "heavy": sorted({"torch", "onnx"} & set(sys.modules))}))
+found = [[[s.start, s.end, s.label, s.score] for s in model.predict(text)]
+         for text in json.loads(sys.stdin.buffer.read())]
 """
-)
-
-
-def run_alone(folder: Path, texts: list[str], code: str = RUN) -> Any:
-    """Run an export in a process that cannot see Spanloop, in another place."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code, str(folder)],
-        input=json.dumps(texts).encode(),
-        capture_output=True,
-        cwd=folder.parent,
-        env=env,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    return json.loads(done.stdout)
 
 
 def rows(prediction: TextPrediction) -> list[tuple[int, int, str]]:
     return [(span.start, span.end, span.label) for span in prediction.spans]
-
-
-def unpack(archive: bytes) -> dict[str, bytes]:
-    files = {}
-    with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
-        for entry in packed:
-            content = packed.extractfile(entry)
-            assert content is not None
-            files[entry.name] = content.read()
-    return files
-
-
-async def exported(client: InferenceClient, name: str, **fields: Any) -> dict[str, bytes]:
-    call = client.stub.ExportModelVersion(pb.ExportModelVersionRequest(name=name, **fields))
-    return unpack(b"".join([message.chunk async for message in call]))
 
 
 async def test_an_exported_folder_answers_as_the_service(tmp_path: Path) -> None:
@@ -143,7 +84,7 @@ async def test_an_exported_folder_answers_as_the_service(tmp_path: Path) -> None
             again = await exported(client, version)
             assert {name: (folder / name).read_bytes() for name in names} == again
     assert {"model.onnx", "tokenizer.json", "config.json", "decode.py", "README.md"} < set(names)
-    told = await asyncio.to_thread(run_alone, folder, TEXTS)
+    told = await asyncio.to_thread(run_alone, folder, TEXTS, decoding(RUN))
     assert told["heavy"] == []
     assert sum(map(len, told["found"])) > 100
     for mine, theirs in zip(served, told["found"], strict=True):
@@ -195,31 +136,6 @@ async def test_what_cannot_be_exported_is_said(tmp_path: Path) -> None:
         assert "model.onnx" in await exported(client, version)
 
 
-async def test_choices_are_not_exported(tmp_path: Path) -> None:
-    async with (
-        scripted_registry() as (registry, address),
-        inference(tmp_path, address) as client,
-    ):
-        (version,) = registry.deploy(registry.version([tiny_pooled("tone")]))
-        with refused(grpc.StatusCode.FAILED_PRECONDITION, Reason.STATE_CONFLICT):
-            await exported(client, version)
-
-
-def content_of(*adapters: TinyAdapter, precision: str = "fp32") -> ExportContent:
-    tiny = tiny_trunk()
-    trunk = replace(tiny.manifest, precision=precision)
-    return ExportContent(
-        version="projects/p/modelVersions/ner_p_v1",
-        trunk=trunk,
-        files=tiny.files,
-        adapters=[of_trunk(adapter.load(), trunk) for adapter in adapters],
-    )
-
-
-def of_trunk(adapter: AdapterWeights, trunk: TrunkManifest) -> AdapterWeights:
-    return replace(adapter, manifest=replace(adapter.manifest, trunk_digest=trunk.digest))
-
-
 def test_an_export_that_answers_otherwise_is_not_given_away() -> None:
     content = content_of(PARTY, DATE)
     files = onnx_files(content)
@@ -264,7 +180,7 @@ def test_the_golden_path_reads_as_the_export(tmp_path: Path) -> None:
     for name, data in onnx_files(content).items():
         (tmp_path / name).write_bytes(data)
     wanted = golden_predictor(adapters).predict(TEXTS)
-    told = run_alone(tmp_path, TEXTS)
+    told = run_alone(tmp_path, TEXTS, decoding(RUN))
     assert [[[s.start, s.end, s.label] for s in text] for text in wanted] == [
         [span[:3] for span in text] for text in told["found"]
     ]

@@ -15,7 +15,7 @@ from grpc import aio
 
 from services.common.errors import Reason
 from services.common.grpc_status import received_error
-from services.inference import convert
+from services.inference.convert import predictions
 from services.inference.handlers.predict import PredictResult
 from spanloop.common.v1 import text_pb2
 from spanloop.inference.v1 import inference_service_pb2 as pb
@@ -337,13 +337,13 @@ async def test_a_large_answer_is_put_together_off_the_event_loop(
     await deploy(loop.registry, "p", [PARTY])
     await loop.inference.ready()
     threads: list[bool] = []
-    original = convert.predict_response
+    original = predictions.predict_response
 
     def noted(result: PredictResult) -> pb.PredictResponse:
         threads.append(threading.current_thread() is threading.main_thread())
         return original(result)
 
-    monkeypatch.setattr(convert, "predict_response", noted)
+    monkeypatch.setattr(predictions, "predict_response", noted)
     await loop.inference.predict([TEXT])
     tokens = predict_pb2.GRANULARITY_TOKEN
     answer = await loop.inference.predict(["word " * 3000], granularity=tokens)

@@ -13,6 +13,7 @@ from services.common.clock import ManualClock
 from services.common.errors import Code, SpanloopError
 from services.common.store.port import DocumentStore, StoreUnavailableError
 from services.common.store.sqlite import SqliteStore
+from services.common.trial_counts import Counts
 from services.registry.artifact_repository import ArtifactDocuments
 from services.registry.deployment_log import LOG_COLLECTION, DeploymentLog
 from services.registry.domain import Adapter, ModelType, ParityReport, VersionDraft, VersionState
@@ -25,7 +26,7 @@ from services.registry.handlers.versions import Versions
 from services.registry.pointers import Deployment
 from services.registry.repository import COLLECTIONS, VersionDocuments
 from services.registry.trial import Limits, Trial, TrialMode, TrialState
-from services.registry.trial_counts import Candidate, Counts, Report
+from services.registry.trial_counts import Candidate, Report
 from services.registry.trial_history import TrialHistory
 from services.registry.trial_reports import REPORT_COLLECTION, TrialReports
 from tests.support.hooked_store import HookedStore

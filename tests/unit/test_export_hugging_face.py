@@ -28,7 +28,8 @@ from services.inference.exports.hugging_face_layout import hugging_face_files
 from services.trainer.engines.trunk_export import TrunkArtifact, export_trunk
 from services.trainer.engines.trunk_source import TrunkSource, load_trunk
 from services.trainer.engines.trunk_twin import with_twin
-from tests.api.test_exports_api import ALONE, TEXTS, run_alone
+from tests.api.test_exports_api import TEXTS
+from tests.support.exports import ALONE, run_alone
 from tests.unit.tiny_encoder import save_model
 from tests.unit.tiny_trunk import adapter_bytes
 

@@ -8,8 +8,17 @@ from numpy.typing import NDArray
 
 from services.common.modeling.assertions import assert_spans
 from services.common.modeling.choices import classify, decide_choices
+from services.common.modeling.states import cut_segments
 from services.inference.engine import part as engine
-from services.inference.engine.part import Part, TextRows, Want, WordExtent, clipped
+from services.inference.engine.batch import Ask, BatchItem, run_batch
+from services.inference.engine.part import (
+    Part,
+    SegmentAnswer,
+    TextRows,
+    Want,
+    WordExtent,
+    clipped,
+)
 from services.inference.judging import Judged, word_extents
 from tests.support.inference import (
     STATUSES,
@@ -32,12 +41,20 @@ def part() -> Part:
     return golden_part([PARTY, DATE, TOPIC, TAGS, tiny_assertion()])
 
 
-def run(part: Part, text: str, want: Want = ALL, given: tuple[WordExtent, ...] = ()) -> TextRows:
+def run(
+    part: Part,
+    text: str,
+    want: Want = ALL,
+    given: tuple[WordExtent, ...] = (),
+    segment_words: int = engine.SEGMENT_WORDS,
+) -> TextRows:
     """Run the segments of a text one by one, as a busy queue does."""
     (prepared,) = part.predictor.prepare([text])
     rows = TextRows.empty(prepared, want)
-    for segment in part.segments(prepared, want):
-        (answer,) = part.run([segment], want, [given])
+    ask = Ask(part=part, want=want)
+    for segment in cut_segments(prepared, segment_words, part.reach(want)):
+        ((answer,),) = run_batch([BatchItem(segment=segment, asks=[ask], given=[given])])
+        assert isinstance(answer, SegmentAnswer)
         rows.add(segment, answer)
     return rows
 
@@ -84,13 +101,12 @@ def test_the_trunk_runs_once_whatever_is_asked(part: Part, monkeypatch: pytest.M
     assert sum(pieces) == alone
 
 
-def test_a_cut_changes_nothing(part: Part, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cut_changes_nothing(part: Part) -> None:
     assert part.choices is not None
     whole = run(part, LONG)
-    monkeypatch.setattr(engine, "SEGMENT_WORDS", 37)
-    cut = run(part, LONG)
+    cut = run(part, LONG, segment_words=37)
     (prepared,) = part.predictor.prepare([LONG])
-    assert len(part.segments(prepared, ALL)) > 4
+    assert len(prepared.words) > 4 * 37
     np.testing.assert_allclose(cut.logits, whole.logits, atol=1e-4)
     for one, other in zip(
         decide_choices(part.choices, cut.choices),

@@ -9,7 +9,7 @@ from services.common.errors import (
     Reason,
     UnavailableError,
 )
-from services.inference.domain import AdapterRef, ModelVersion, VersionState
+from services.inference.domain import AdapterRef, AdapterSet, ModelVersion, VersionState
 from services.inference.pins import ALIAS_SECONDS, PinResolver
 
 
@@ -25,7 +25,10 @@ class Registry:
         name = f"projects/p/modelVersions/ner_p_v{number}"
         ref = AdapterRef(digest=f"sha256:{number}", trunk_digest="t", model_version=name)
         version = ModelVersion(
-            name=name, state=VersionState.RETIRED, adapters={"A": ref}, purged=purged
+            name=name,
+            state=VersionState.RETIRED,
+            adapters=AdapterSet(labels={"A": ref}),
+            purged=purged,
         )
         self.versions[f"ner_p_v{number}"] = version
         return version

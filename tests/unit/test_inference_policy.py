@@ -17,7 +17,7 @@ from services.common.errors import (
     Reason,
     UnavailableError,
 )
-from services.inference.convert import generation_message
+from services.inference.convert.serving import generation_message
 from services.inference.domain import AdapterRef, AdapterSet, DeploymentRevision, JobState
 from services.inference.engine.model import Model
 from services.inference.generation import (

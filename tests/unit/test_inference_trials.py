@@ -16,6 +16,7 @@ from services.common.errors import (
     ResourceExhaustedError,
     UnavailableError,
 )
+from services.common.trial_counts import Counts, Difference
 from services.inference.answers import ScoredWord, TextAnswer
 from services.inference.domain import (
     AdapterKind,
@@ -31,7 +32,7 @@ from services.inference.handlers.predict import PredictCommand, PredictResult
 from services.inference.manager import Backoff, GenerationManager
 from services.inference.trials.board import TrialBoard
 from services.inference.trials.comparing import Comparisons, shared
-from services.inference.trials.counts import Counts, Difference, Tally, differences
+from services.inference.trials.counts import Tally, differences
 from services.inference.trials.domain import (
     CandidateState,
     Trial,

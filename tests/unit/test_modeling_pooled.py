@@ -10,7 +10,6 @@ from services.common.modeling.adapter import AdapterWeights
 from services.common.modeling.assertions import (
     assert_spans,
     span_group,
-    span_words,
     status_probabilities,
 )
 from services.common.modeling.choices import choice_parts, classify, decide_choices
@@ -19,6 +18,7 @@ from services.common.modeling.onnx.bank import Bank, BankRuntime
 from services.common.modeling.onnx.pooled import PooledBank, PooledGroup
 from services.common.modeling.onnx.trunk import TrunkRunner
 from services.common.modeling.packing import WordInputs
+from services.common.modeling.span_windows import span_words
 from services.common.modeling.states import PreparedText, WordStateReader, cut_segments
 from tests.unit.tiny_trunk import HIDDEN, adapter, adapter_bytes, open_trunk, trunk_files
 

@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 
 from services.common.errors import AbortedError, FailedPreconditionError, Reason
+from services.common.trial_counts import Counts, Difference
 from services.registry import deployment as deploying
 from services.registry import trial as decisions
 from services.registry.domain import ModelType, ModelVersion, VersionState
 from services.registry.pointers import AliasTable, Deployment
 from services.registry.trial import Limits, Trial, TrialEvent, TrialMode, TrialState
-from services.registry.trial_counts import Counts, Difference, exceeded, total
+from services.registry.trial_counts import AnswerKey, exceeded, total
 from services.registry.trial_documents import trial_document, trial_of
 
 
@@ -170,7 +171,7 @@ LIMITS = Limits(min_requests=10, max_error_rate=0.1, max_disagreement_rate=0.2)
         ),
     ],
 )
-def test_limits_are_judged_once_enough_is_known(counts: Counts, told: str) -> None:
+def test_limits_are_judged_once_enough_is_known(counts: Counts[AnswerKey], told: str) -> None:
     assert told in exceeded(LIMITS, counts)
     assert bool(exceeded(LIMITS, counts)) == bool(told)
     assert exceeded(Limits(min_requests=1), counts) == ""

@@ -1,6 +1,6 @@
 """From the states around given spans to their assertion status.
 
-A span is judged by its own words and at most ``WINDOW`` words on either side. Three marks tell the
+A span is judged by its own words and some on either side (``span_windows``). Three marks tell the
 adapter of each word whether it stands in, before or behind the span.
 
 The server's way, where the states of the text are at hand (a text of one segment)::
@@ -20,45 +20,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.common.modeling.choices import class_probabilities
-from services.common.modeling.heads import MARKS
+from services.common.modeling.class_decoding import class_probabilities
 from services.common.modeling.onnx.pooled import PooledBank, PooledGroup
 from services.common.modeling.packing import WordInputs
+from services.common.modeling.span_windows import span_marks, span_words, window_words
 from services.common.modeling.states import PreparedText, Segment, WordStateReader
-
-WINDOW = 24
-"""Words on either side of a span that decide its status. Part of the format: adapters learn so."""
 
 _WORDS_AT_ONCE = 4096
 # Words between two spans' windows from which on they are read by themselves.
 _APART = 256
-
-
-def span_words(words: Sequence[tuple[int, int]], start: int, end: int) -> tuple[int, int]:
-    """Return first and past-the-last of the words that ``[start, end)`` touches.
-
-    Both are equal for a span without a word; its status is then the adapter's prior.
-    """
-    starts = np.asarray([first for first, _ in words], dtype=np.int64)
-    ends = np.asarray([last for _, last in words], dtype=np.int64)
-    first = int(np.searchsorted(ends, start, side="right"))
-    return first, max(int(np.searchsorted(starts, end, side="left")), first)
-
-
-def window_words(first: int, last: int, count: int) -> tuple[int, int]:
-    """Return the words around the span ``[first, last)`` that decide, in a text of `count`."""
-    if first >= last:
-        return first, first
-    return max(first - WINDOW, 0), min(last + WINDOW, count)
-
-
-def span_marks(words: int, first: int, last: int) -> NDArray[np.float32]:
-    """Return where each of `words` words stands to the span: in, before, behind, [words, MARKS]."""
-    marks = np.zeros((words, MARKS), dtype=np.float32)
-    marks[first:last, 0] = 1.0
-    marks[:first, 1] = 1.0
-    marks[last:, 2] = 1.0
-    return marks
 
 
 def span_group(inputs: WordInputs, first: int, last: int) -> PooledGroup:

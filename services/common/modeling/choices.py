@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.common.modeling.heads import Decoding
+from services.common.modeling.class_decoding import chosen_classes, class_probabilities
 from services.common.modeling.onnx.pooled import PooledBank, PooledGroup, PooledSums
 from services.common.modeling.packing import WordInputs
 from services.common.modeling.states import (
@@ -137,20 +137,3 @@ def classify(
         for place, part in zip(places, found, strict=True):
             parts[place].append(part)
     return [decide_choices(bank, items, selection) for items in parts]
-
-
-def class_probabilities(logits: NDArray[np.float32], scheme: str) -> NDArray[np.float32]:
-    """Return probabilities, [..., classes]: a softmax for ``single``, else each class by itself."""
-    values = np.asarray(logits, dtype=np.float32)
-    if scheme == "single":
-        values = np.exp(values - values.max(axis=-1, keepdims=True))
-        return np.asarray(values / values.sum(axis=-1, keepdims=True), dtype=np.float32)
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * values)), dtype=np.float32)
-
-
-def chosen_classes(probabilities: NDArray[np.float32], decoding: Decoding) -> tuple[int, ...]:
-    """Return the positions of the chosen classes, [classes]; of equally likely ones the first."""
-    if decoding.scheme == "single":
-        return (int(np.argmax(probabilities)),)
-    limits = np.asarray(decoding.thresholds, dtype=np.float32)
-    return tuple(int(index) for index in np.flatnonzero(probabilities >= limits))

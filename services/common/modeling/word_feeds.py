@@ -42,6 +42,11 @@ class Reading:
         """Return what an export's config says."""
         return cls(**{name: int(document[name]) for name in cls.__dataclass_fields__})
 
+    def windows(self, encoded: Encoded, tokenizer: TextTokenizer) -> list[Window]:
+        """Return the windows of a text."""
+        capacity = self.max_length - tokenizer.special_count
+        return plan_windows(encoded.word_initial, capacity, self.stride)
+
 
 @dataclass(frozen=True, kw_only=True)
 class WordFeeds:
@@ -58,26 +63,35 @@ class WordFeeds:
 
 def word_feeds(encoded: Encoded, tokenizer: TextTokenizer, reading: Reading) -> Iterator[WordFeeds]:
     """Yield the runs of a text; none for a text without words."""
-    capacity = reading.max_length - tokenizer.special_count
-    windows = plan_windows(encoded.word_initial, capacity, reading.stride)
+    windows = reading.windows(encoded, tokenizer)
     features = word_features(encoded.text, encoded.words)
     count = len(encoded.words)
     for begin in range(0, count, _WORDS_AT_ONCE):
         end = min(begin + _WORDS_AT_ONCE, count)
         # Words around the wanted ones are read for context, so that a cut changes nothing.
         first, last = max(begin - reading.reach, 0), min(end + reading.reach, count)
-        arrays = _arrays(encoded, windows, encoded.word_pieces[first:last], tokenizer, reading)
+        pieces = encoded.word_pieces[first:last]
+        arrays = word_arrays(encoded, windows, pieces, tokenizer, reading)
         arrays["features"] = features[first:last]
         yield WordFeeds(begin=begin, end=end, first=first, arrays=arrays)
 
 
-def _arrays(
+def word_arrays(
     encoded: Encoded,
     windows: Sequence[Window],
     pieces: NDArray[np.int64],
     tokenizer: TextTokenizer,
     reading: Reading,
 ) -> dict[str, NDArray[Any]]:
+    """Return what a run reads of words, but for their features.
+
+    Args:
+        encoded: The text.
+        windows: Its windows; those that no word reads are left out.
+        pieces: First and last piece of each word, [words, 2]; -1 for rows that are none.
+        tokenizer: The trunk's tokenizer.
+        reading: How the text is read.
+    """
     prefix, suffix = tokenizer.prefix, tokenizer.suffix
     wanted = [window for window in windows if _owned(window, pieces).any()]
     # Words that the tokenizer drops have no window; a graph needs one to run.

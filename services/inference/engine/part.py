@@ -14,20 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.common.modeling.adapter import AdapterWeights
-from services.common.modeling.assertions import WINDOW, span_group, status_probabilities
+from services.common.modeling.assertions import span_group, status_probabilities
 from services.common.modeling.choices import ChoicePart, choice_parts
 from services.common.modeling.decoding import decode_labels
 from services.common.modeling.onnx.pooled import PooledBank
 from services.common.modeling.onnx.trunk import TrunkRunner
 from services.common.modeling.packing import WordInputs
 from services.common.modeling.predictor import TextPredictor, bank_logits
-from services.common.modeling.states import PreparedText, Segment, cut_segments
+from services.common.modeling.span_windows import MAX_SPAN_WORDS, WINDOW
+from services.common.modeling.states import PreparedText, Segment
 
 SEGMENT_WORDS = 2048
 """Words that one segment owns."""
-
-MAX_SPAN_WORDS = 256
-"""The assertion status of a longer span is that of its first so many words."""
 
 WordExtent: TypeAlias = tuple[int, int]
 """First and past-the-last word of a span in its text."""
@@ -168,19 +166,6 @@ class Part:
             # reach of the tags comes on top: where it ends must not depend on the cut.
             reach += MAX_SPAN_WORDS + WINDOW
         return reach
-
-    def segments(self, text: PreparedText, want: Want) -> list[Segment]:
-        """Cut a text into what one batch may hold."""
-        return cut_segments(text, SEGMENT_WORDS, self.reach(want))
-
-    def run(
-        self,
-        segments: Sequence[Segment],
-        want: Want,
-        given: Sequence[Sequence[WordExtent]] | None = None,
-    ) -> list[SegmentAnswer]:
-        """Run the trunk over segments and return what is wanted of each; see ``answer``."""
-        return self.answer(segments, self.predictor.reader.read(segments), want, given)
 
     def answer(
         self,

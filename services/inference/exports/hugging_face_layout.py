@@ -11,14 +11,16 @@ from safetensors.numpy import save
 from services.common.modeling.onnx.weights import WEIGHTS_FILE, TorchTwin, read_weights
 from services.inference.exports.card import HUGGING_FACE_USE, card
 from services.inference.exports.content import ExportContent
-from services.inference.exports.sources import rewritten, rule_files
+from services.inference.exports.sources import carried
 
 _CODE = "services.inference.exports.hugging_face"
 _MODULES = ("configuration_spanloop", "modeling_spanloop", "pipeline_spanloop")
 
 
 def hugging_face_files(content: ExportContent) -> dict[str, bytes]:
-    """Return the files of the folder; the trunk must have its twin's file.
+    """Return the files of the folder of a version that finds spans.
+
+    The trunk must have its twin's file.
 
     Raises:
         ManifestError: The twin's file does not fit the trunk.
@@ -37,11 +39,7 @@ def hugging_face_files(content: ExportContent) -> dict[str, bytes]:
         "tokenizer.json": content.tokenizer,
         "tokenizer_config.json": _json(dict(twin.tokenizer)),
         "README.md": card(content, HUGGING_FACE_USE, library="transformers"),
-        **{
-            f"{name}.py": rewritten(f"{_CODE}.{name}", package=True, siblings=_CODE)
-            for name in _MODULES
-        },
-        **rule_files(package=True),
+        **carried({name: f"{_CODE}.{name}" for name in _MODULES}, package=True),
     }
 
 

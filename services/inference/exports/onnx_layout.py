@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 
+from services.common.modeling.heads import Head
 from services.common.modeling.onnx.fused import fuse
-from services.inference.exports.card import ONNX_USE, card
+from services.inference.exports.card import ONNX_USES, card
 from services.inference.exports.content import ExportContent
-from services.inference.exports.sources import rewritten, rule_files
+from services.inference.exports.sources import carried
 
-_EXAMPLE = "services.inference.engine.standalone"
+_PROGRAMS = {
+    Head.TAGS: "services.inference.engine.standalone.spans",
+    Head.CHOICES: "services.inference.engine.standalone.choices",
+    Head.ASSERTION: "services.inference.engine.standalone.assertions",
+}
 
 
 def onnx_files(content: ExportContent) -> dict[str, bytes]:
@@ -24,7 +29,6 @@ def onnx_files(content: ExportContent) -> dict[str, bytes]:
         "model.onnx": model.SerializeToString(deterministic=True),
         "tokenizer.json": content.tokenizer,
         "config.json": document.encode(),
-        "decode.py": rewritten(_EXAMPLE, package=False),
-        "README.md": card(content, ONNX_USE, library="onnx"),
-        **rule_files(package=False),
+        "README.md": card(content, ONNX_USES[content.head], library="onnx"),
+        **carried({"decode": _PROGRAMS[content.head]}, package=False),
     }

@@ -4,45 +4,43 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
-_RULES = "services.common.modeling"
-_COPIED = (
-    "decoding",
-    "documents",
-    "tokenisation",
-    "windows",
-    "word_features",
-    "word_feeds",
-    "words",
-)
-_IMPORT = re.compile(rf"^from {re.escape(_RULES)}\.(\w+) import", re.MULTILINE)
+_COPIED = ("services.common.modeling", "services.inference.engine.standalone")
+_IMPORT = re.compile(r"^from (services\.[\w.]+) import", re.MULTILINE)
 
 
-def rule_files(*, package: bool) -> dict[str, bytes]:
-    """Return the modules of the rules as ``spanloop_<name>.py``.
+def carried(programs: Mapping[str, str], *, package: bool) -> dict[str, bytes]:
+    """Return modules by file name with all that they import of ours, as ``spanloop_<name>.py``.
 
     Args:
+        programs: Names of modules by the name, without suffix, that their copies have.
         package: Whether they import each other as parts of one package, or as modules of a folder.
     """
-    return {
-        f"spanloop_{name}.py": rewritten(f"{_RULES}.{name}", package=package) for name in _COPIED
-    }
+    names = {module: name for name, module in programs.items()}
+    files: dict[str, bytes] = {}
+    waiting = list(names)
+    dot = "." if package else ""
+
+    def imported(found: re.Match[str]) -> str:
+        module = found[1]
+        if module not in names:
+            folder, _, name = module.rpartition(".")
+            if folder not in _COPIED:
+                raise RuntimeError(f"{module} cannot be carried by an export")
+            names[module] = f"spanloop_{name}"
+            waiting.append(module)
+        return f"from {dot}{names[module]} import"
+
+    while waiting:
+        module = waiting.pop()
+        files[f"{names[module]}.py"] = _IMPORT.sub(imported, _source(module)).encode()
+    return files
 
 
-def rewritten(module: str, *, package: bool, siblings: str = "") -> bytes:
-    """Return a module's source that imports the copied rules instead of ours.
-
-    Args:
-        module: Its name.
-        package: As for ``rule_files``.
-        siblings: Package of modules that are copied along under their own names.
-    """
+def _source(module: str) -> str:
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         raise RuntimeError(f"the source of {module} is not there")
-    source = Path(spec.origin).read_text(encoding="utf-8")
-    dot = "." if package else ""
-    if siblings:
-        source = source.replace(f"from {siblings}.", f"from {dot}")
-    return _IMPORT.sub(rf"from {dot}spanloop_\1 import", source).encode()
+    return Path(spec.origin).read_text(encoding="utf-8")

@@ -9,18 +9,12 @@ from enum import StrEnum
 from typing import TypeVar
 
 from services.common.blobs import LocalCache
-from services.common.errors import (
-    DataLossError,
-    FailedPreconditionError,
-    Reason,
-)
-from services.common.modeling.manifest import (
-    ManifestError,
-)
+from services.common.errors import DataLossError, FailedPreconditionError, Reason
+from services.common.modeling.manifest import ManifestError
 from services.common.modeling.onnx.weights import WEIGHTS_FILE
 from services.common.version_names import parse_version_name
 from services.inference.artifacts import CachedArtifacts
-from services.inference.domain import ModelVersion
+from services.inference.domain import AdapterKind, ModelVersion
 from services.inference.engine.export_check import checked_onnx_files
 from services.inference.exports.archive import tar_chunks
 from services.inference.exports.content import ExportContent
@@ -63,21 +57,21 @@ class Exports:
 
         Raises:
             NotFoundError: There is no such version.
-            FailedPreconditionError: It must not be served (MODEL_VERSION_NOT_READY), or it finds no
-                spans or cannot be laid out so (STATE_CONFLICT).
+            FailedPreconditionError: It must not be served (MODEL_VERSION_NOT_READY), or cannot be
+                laid out so (STATE_CONFLICT).
             DataLossError: An artifact is damaged, or the export does not answer as it is served.
             UnavailableError: The registry is away.
         """
         version = await self._registry.model_version(*parse_version_name(name, "name"))
-        _check(version)
+        _check(version, layout)
         async with self._one:
             content = await self._content(version, layout)
             files = await self._run(_LAYOUTS[layout], content)
         return tar_chunks(files)
 
     async def _content(self, version: ModelVersion, layout: Layout) -> ExportContent:
-        labels = sorted(version.adapters)
-        manifest = await self._artifacts.trunk_manifest(version.adapters[labels[0]].trunk_digest)
+        refs = [ref for _, _, ref in sorted(version.adapters.items(), key=lambda item: item[:2])]
+        manifest = await self._artifacts.trunk_manifest(refs[0].trunk_digest)
         if layout is Layout.HUGGING_FACE and WEIGHTS_FILE not in manifest.files:
             raise FailedPreconditionError(
                 Reason.STATE_CONFLICT,
@@ -85,9 +79,7 @@ class Exports:
                 "kept: only versions by the engines full and lora have this layout.",
                 metadata={"model_version": version.name},
             )
-        adapters = await all_of(
-            [self._artifacts.adapter(version.adapters[label].digest) for label in labels]
-        )
+        adapters = await all_of([self._artifacts.adapter(ref.digest) for ref in refs])
         names = sorted(manifest.files)
         found = await all_of([self._artifacts.file(manifest.files[one].digest) for one in names])
         return ExportContent(
@@ -106,7 +98,7 @@ class Exports:
             ) from error
 
 
-def _check(version: ModelVersion) -> None:
+def _check(version: ModelVersion, layout: Layout) -> None:
     if not version.servable:
         raise FailedPreconditionError(
             Reason.MODEL_VERSION_NOT_READY,
@@ -114,9 +106,18 @@ def _check(version: ModelVersion) -> None:
             "versions whose artifacts are kept are exported.",
             metadata={"model_version": version.name, "state": version.state.value},
         )
-    if not version.adapters:
+    kinds = {kind for kind, _, _ in version.adapters.items()}
+    if not kinds:
         raise FailedPreconditionError(
             Reason.STATE_CONFLICT,
-            f"{version.name} finds no spans: versions of type NER are exported.",
+            f"{version.name} is of a type that this server does not know: ask a newer one.",
+            metadata={"model_version": version.name},
+        )
+    if layout is Layout.HUGGING_FACE and kinds != {AdapterKind.LABEL}:
+        raise FailedPreconditionError(
+            Reason.STATE_CONFLICT,
+            f"{version.name} finds no spans: only versions of type NER have Hugging Face's layout. "
+            "Its built-in classifiers read one vector of the last layer, not what this model "
+            "reads. Take the layout ONNX.",
             metadata={"model_version": version.name},
         )

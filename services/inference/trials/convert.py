@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from services.inference.convert import deployment_of, generation_message
+from services.common.trial_counts import COUNTS_NUMBERS, DIFFERENCE_NUMBERS, Counts
+from services.inference.convert.registry import deployment_of
+from services.inference.convert.serving import generation_message
 from services.inference.domain import AdapterKind
 from services.inference.trials.board import TrialBoard
-from services.inference.trials.counts import Counts
+from services.inference.trials.counts import AdapterKey
 from services.inference.trials.domain import (
     CandidateState,
     Trial,
@@ -64,23 +66,14 @@ def report_request(report: TrialReport) -> trial_service_pb2.ReportTrialRequest:
     )
 
 
-def _counts_message(counts: Counts) -> trial_pb2.TrialCounts:
+def _counts_message(counts: Counts[AdapterKey]) -> trial_pb2.TrialCounts:
     return trial_pb2.TrialCounts(
-        requests=counts.requests,
-        errors=counts.errors,
-        compared_requests=counts.compared_requests,
-        compared_texts=counts.compared_texts,
-        differing_texts=counts.differing_texts,
-        skipped_requests=counts.skipped_requests,
-        dropped_requests=counts.dropped_requests,
+        **{name: getattr(counts, name) for name in COUNTS_NUMBERS},
         differences=[
             trial_pb2.AnswerDifference(
                 model_type=_KIND_VALUES[kind],
                 name=name,
-                served=found.served,
-                added=found.added,
-                missing=found.missing,
-                changed=found.changed,
+                **{part: getattr(found, part) for part in DIFFERENCE_NUMBERS},
             )
             for (kind, name), found in counts.differences.items()
         ],

@@ -1,11 +1,11 @@
-"""What is counted of a trial, and how two answers differ. Pure."""
+"""How two answers differ, and the sum of what is counted of a trial. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from services.common.trial_counts import Counts, Difference
 from services.inference.answers import TextAnswer
 from services.inference.domain import AdapterKind
 
@@ -16,44 +16,6 @@ AdapterKey: TypeAlias = tuple[AdapterKind, str]
 _FOUND = 0.5
 
 _STATUSES: AdapterKey = (AdapterKind.ASSERTION, "")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """How the answers for one label or control differ; see ``AnswerDifference``."""
-
-    served: int = 0
-    added: int = 0
-    missing: int = 0
-    changed: int = 0
-
-    def __add__(self, other: Difference) -> Difference:
-        """Return both together."""
-        return Difference(
-            served=self.served + other.served,
-            added=self.added + other.added,
-            missing=self.missing + other.missing,
-            changed=self.changed + other.changed,
-        )
-
-    @property
-    def differs(self) -> bool:
-        """Whether anything is answered otherwise."""
-        return bool(self.added or self.missing or self.changed)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Counts:
-    """What was counted up to now; see ``TrialCounts``."""
-
-    requests: int = 0
-    errors: int = 0
-    compared_requests: int = 0
-    compared_texts: int = 0
-    differing_texts: int = 0
-    skipped_requests: int = 0
-    dropped_requests: int = 0
-    differences: Mapping[AdapterKey, Difference] = field(default_factory=dict)
 
 
 class Tally:
@@ -88,7 +50,7 @@ class Tally:
             for key, one in text.items():
                 self._differences[key] = self._differences.get(key, Difference()) + one
 
-    def counts(self) -> Counts:
+    def counts(self) -> Counts[AdapterKey]:
         """Return what was counted up to now."""
         return Counts(
             requests=self.requests,

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from services.common.trial_counts import Counts
 from services.inference.domain import DeploymentRevision
-from services.inference.trials.counts import Counts
+from services.inference.trials.counts import AdapterKey
 
 # What of a request is hashed: enough to tell requests apart, and bounded, as it is done on the
 # event loop.
@@ -83,7 +84,7 @@ class TrialReport:
     trial: str
     reporter: str
     sequence: int
-    counts: Counts
+    counts: Counts[AdapterKey]
     state: CandidateState
     error_message: str
 

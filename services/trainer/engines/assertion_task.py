@@ -9,15 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from services.common.modeling.adapter import AdapterWeights
-from services.common.modeling.assertions import (
-    span_group,
-    span_words,
-    status_probabilities,
-    window_words,
-)
+from services.common.modeling.assertions import span_group, status_probabilities
 from services.common.modeling.evaluation import Span
 from services.common.modeling.heads import ASSERTION, Decoding, Head
 from services.common.modeling.manifest import LadderArchitecture, TrunkManifest
+from services.common.modeling.span_windows import span_words, window_words
 from services.common.modeling.states import WordStateReader
 from services.trainer.engines.batch import StateSource
 from services.trainer.engines.dataset import Split, TextSplit

@@ -9,10 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.common.modeling.adapter import AdapterWeights
-from services.common.modeling.choices import (
-    chosen_classes,
-    class_probabilities,
-)
+from services.common.modeling.class_decoding import chosen_classes, class_probabilities
 from services.common.modeling.evaluation import Span
 from services.common.modeling.heads import Decoding, Head
 from services.common.modeling.manifest import LadderArchitecture, TrunkManifest

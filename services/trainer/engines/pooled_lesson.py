@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from services.common.modeling.assertions import span_marks
 from services.common.modeling.heads import MARKS, Head
 from services.common.modeling.manifest import LadderArchitecture
 from services.common.modeling.onnx.pooled_graph import pooled_logits
+from services.common.modeling.span_windows import span_marks
 from services.trainer.engines.batch import StateSource, pack_batch
 from services.trainer.engines.dataset import Rows, TextSplit
 from services.trainer.engines.ladder import Dropout, Ladder

@@ -10,11 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from services.common.modeling.adapter import AdapterWeights, load_adapter
-from services.common.modeling.assertions import span_group, span_words
-from services.common.modeling.choices import chosen_classes, class_probabilities
+from services.common.modeling.assertions import span_group
+from services.common.modeling.class_decoding import chosen_classes, class_probabilities
 from services.common.modeling.onnx.bank import BankRuntime
 from services.common.modeling.onnx.pooled import PooledBank, PooledGroup, pack_groups
 from services.common.modeling.packing import WordInputs
+from services.common.modeling.span_windows import span_words
 from services.common.modeling.states import WordStateReader, cut_segments
 from services.trainer.engines.interface import AdapterArtifact, Example, ParityReport
 from services.trainer.engines.parity import ODD_TEXTS, disagreement

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from services.common.modeling.choices import class_probabilities
+from services.common.modeling.class_decoding import class_probabilities
 from services.common.modeling.evaluation import Score, macro_f1, micro_score
 from services.trainer.engines.selection import LabelChoice
 from services.trainer.engines.task import Judged

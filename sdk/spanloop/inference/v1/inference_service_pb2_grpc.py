@@ -119,9 +119,9 @@ class InferenceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExportModelVersion(self, request, context):
-        """Streams a model version that finds spans as a folder that runs without Spanloop, checked to
-        answer as it is served. FAILED_PRECONDITION (MODEL_VERSION_NOT_READY) unless it is READY or
-        RETIRED, FAILED_PRECONDITION (STATE_CONFLICT) when it finds no spans or cannot be laid out so.
+        """Streams a model version of any type as a folder that runs without Spanloop, checked to answer
+        as it is served. FAILED_PRECONDITION (MODEL_VERSION_NOT_READY) unless it is READY or RETIRED,
+        FAILED_PRECONDITION (STATE_CONFLICT) when it cannot be laid out so.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

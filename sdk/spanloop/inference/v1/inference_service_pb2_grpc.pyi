@@ -51,9 +51,9 @@ class InferenceServiceStub:
     GetServingState: _grpc.UnaryUnaryMultiCallable[_inference_service_pb2.GetServingStateRequest, _inference_service_pb2.GetServingStateResponse]
     """Says which generations this server holds and in which state."""
     ExportModelVersion: _grpc.UnaryStreamMultiCallable[_inference_service_pb2.ExportModelVersionRequest, _inference_service_pb2.ExportModelVersionResponse]
-    """Streams a model version that finds spans as a folder that runs without Spanloop, checked to
-    answer as it is served. FAILED_PRECONDITION (MODEL_VERSION_NOT_READY) unless it is READY or
-    RETIRED, FAILED_PRECONDITION (STATE_CONFLICT) when it finds no spans or cannot be laid out so.
+    """Streams a model version of any type as a folder that runs without Spanloop, checked to answer
+    as it is served. FAILED_PRECONDITION (MODEL_VERSION_NOT_READY) unless it is READY or RETIRED,
+    FAILED_PRECONDITION (STATE_CONFLICT) when it cannot be laid out so.
     """
     CreatePreannotationJob: _grpc.UnaryUnaryMultiCallable[_inference_service_pb2.CreatePreannotationJobRequest, _inference_service_pb2.CreatePreannotationJobResponse]
     """Queues the pre-annotation of the project's open tasks."""
@@ -91,9 +91,9 @@ class InferenceServiceAsyncStub(InferenceServiceStub):
     GetServingState: _aio.UnaryUnaryMultiCallable[_inference_service_pb2.GetServingStateRequest, _inference_service_pb2.GetServingStateResponse]  # type: ignore[assignment]
     """Says which generations this server holds and in which state."""
     ExportModelVersion: _aio.UnaryStreamMultiCallable[_inference_service_pb2.ExportModelVersionRequest, _inference_service_pb2.ExportModelVersionResponse]  # type: ignore[assignment]
-    """Streams a model version that finds spans as a folder that runs without Spanloop, checked to
-    answer as it is served. FAILED_PRECONDITION (MODEL_VERSION_NOT_READY) unless it is READY or
-    RETIRED, FAILED_PRECONDITION (STATE_CONFLICT) when it finds no spans or cannot be laid out so.
+    """Streams a model version of any type as a folder that runs without Spanloop, checked to answer
+    as it is served. FAILED_PRECONDITION (MODEL_VERSION_NOT_READY) unless it is READY or RETIRED,
+    FAILED_PRECONDITION (STATE_CONFLICT) when it cannot be laid out so.
     """
     CreatePreannotationJob: _aio.UnaryUnaryMultiCallable[_inference_service_pb2.CreatePreannotationJobRequest, _inference_service_pb2.CreatePreannotationJobResponse]  # type: ignore[assignment]
     """Queues the pre-annotation of the project's open tasks."""
@@ -152,9 +152,9 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inference_service_pb2.ExportModelVersionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_inference_service_pb2.ExportModelVersionResponse], _abc.AsyncIterator[_inference_service_pb2.ExportModelVersionResponse]]:
-        """Streams a model version that finds spans as a folder that runs without Spanloop, checked to
-        answer as it is served. FAILED_PRECONDITION (MODEL_VERSION_NOT_READY) unless it is READY or
-        RETIRED, FAILED_PRECONDITION (STATE_CONFLICT) when it finds no spans or cannot be laid out so.
+        """Streams a model version of any type as a folder that runs without Spanloop, checked to answer
+        as it is served. FAILED_PRECONDITION (MODEL_VERSION_NOT_READY) unless it is READY or RETIRED,
+        FAILED_PRECONDITION (STATE_CONFLICT) when it cannot be laid out so.
         """
 
     @_abc_1.abstractmethod

@@ -16,15 +16,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from services.common.modeling.decoding import decode_tags
-from services.common.modeling.tokenisation import Encoded, TextTokenizer
-from services.common.modeling.word_feeds import Reading, word_feeds
+from services.common.modeling.tokenisation import Encoded
+from services.common.modeling.word_feeds import word_feeds
+from services.inference.engine.standalone.graph import ExportedGraph
 
 
 @dataclass(frozen=True, order=True)
@@ -41,21 +40,13 @@ class ExportedModel:
     """The model of an export's folder."""
 
     def __init__(self, folder: str | Path) -> None:
-        """Open ``config.json``, ``tokenizer.json`` and ``model.onnx``."""
-        self.config: dict[str, Any] = json.loads(Path(folder, "config.json").read_bytes())
-        self.labels: list[str] = self.config["labels"]
-        self._tokenizer = TextTokenizer.from_bytes(Path(folder, "tokenizer.json").read_bytes())
-        self._reading = Reading.of(self.config)
-        options = ort.SessionOptions()
-        # Threads that spin between runs are fast alone, and slow beside anything else.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = ort.InferenceSession(
-            str(Path(folder, "model.onnx")), options, providers=["CPUExecutionProvider"]
-        )
+        """Open the folder."""
+        self._graph = ExportedGraph(folder)
+        self.labels: list[str] = self._graph.config["labels"]
 
     def predict(self, text: str) -> list[Span]:
         """Return the spans of a text of any length by start; those of labels may overlap."""
-        encoded = self._tokenizer.encode(text)
+        encoded = self._graph.tokenizer.encode(text)
         chances = self.probabilities(encoded)
         words = encoded.words
         return sorted(
@@ -67,8 +58,8 @@ class ExportedModel:
     def probabilities(self, encoded: Encoded) -> NDArray[np.float32]:
         """Return the probabilities of B, I and O, [labels, words, 3]."""
         found = np.empty((len(self.labels), len(encoded.words), 3), dtype=np.float32)
-        for run in word_feeds(encoded, self._tokenizer, self._reading):
-            (rows,) = self._session.run(["probabilities"], run.arrays)
+        for run in word_feeds(encoded, self._graph.tokenizer, self._graph.reading):
+            (rows,) = self._graph.run(["probabilities"], run.arrays)
             found[:, run.begin : run.end] = rows[:, run.begin - run.first : run.end - run.first]
         return found
 

@@ -1,0 +1,1 @@
+"""Between protobuf messages and the domain; nothing else knows both."""
