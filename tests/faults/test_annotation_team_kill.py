@@ -27,6 +27,8 @@ from tests.faults.annotation_process import server
 from tests.support.annotation import AnnotationClient, kind
 
 SECONDS = float(os.environ.get("SPANLOOP_TEST_TEAM_SECONDS", "12"))
+# Seconds that a busy machine may take longer.
+_PATIENCE = 60.0
 ANNOTATORS = 16
 TASKS = 40
 TEXT = "a text of some words for sixteen people to disagree about"
@@ -168,12 +170,14 @@ async def test_sixteen_annotators_and_a_kill_in_the_middle(tmp_path: Path) -> No
             for _ in range(10 * ANNOTATORS):
                 clients.put_nowait(second.client)
             await asyncio.sleep(max(1.0, ends - time.monotonic()))
+            async with asyncio.timeout(_PATIENCE):
+                while sum(one.calls for one in team) <= before + 100:  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
             stop.set()
             await asyncio.gather(*running)
             client = second.client
             works = [work for one in team for work in one.works]
             assert before > 100
-            assert sum(one.calls for one in team) > before + 100
             # None lost: all that was acknowledged is there. None doubled: nothing else is, but for
             # what was under way when the work stopped.
             stored: dict[str, list[str]] = {}
