@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from prometheus_client import CollectorRegistry
@@ -12,7 +12,13 @@ from services.common.channels import open_peer
 from services.common.clock import Clock, SystemClock
 from services.common.ids import IdSource, SortableIds
 from services.common.logs import get_logger
-from services.common.modeling.onnx.providers import CPU, choose_providers
+from services.common.modeling.onnx.providers import (
+    CPU,
+    choose_providers,
+    cuda_problem,
+    graphs_problem,
+)
+from services.common.modeling.onnx.sessions import DeviceOptions
 from services.common.server import BackgroundTask, GrpcService, Wiring, release
 from services.common.store.late import opened
 from services.common.watch import Signal
@@ -74,17 +80,19 @@ async def build(
         annotation: Default: the service at `annotation_address`.
 
     Raises:
-        ValueError: CUDA is asked for and there is none, or the database's URL is unusable.
+        ValueError: CUDA or TensorRT is asked for and there is no device, or the database's URL is
+            unusable.
     """
     clock = clock or SystemClock()
     ids = ids or SortableIds()
     providers = choose_providers(settings.execution_provider)
-    _log.info("execution_provider", setting=settings.execution_provider, chosen=providers[0])
+    device = _device_options(settings, providers)
     batch_tokens, background_tokens = settings.batch_sizes(on_gpu=providers[0] != CPU)
     options = EngineOptions(
         providers=providers,
         threads=settings.intra_op_threads,
         batch_tokens=batch_tokens,
+        device=device,
     )
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(
@@ -213,3 +221,18 @@ async def build(
             # not take every server away while only the database is. Jobs answer UNAVAILABLE then.
             metrics=metrics,
         )
+
+
+def _device_options(settings: InferenceSettings, providers: Sequence[str]) -> DeviceOptions:
+    """Return how models use their device, and log what was chosen and what cannot be used."""
+    setting = settings.execution_provider
+    why = cuda_problem() if setting == "auto" and providers[0] == CPU else None
+    _log.info("execution_provider", setting=setting, chosen=providers[0], why=why)
+    problem = graphs_problem(providers) if settings.cuda_graphs else None
+    if problem is not None:
+        _log.warning(
+            "execution_provider_fallback", wanted="CUDA graphs", why=problem, used=providers[0]
+        )
+    return DeviceOptions(
+        cuda_graphs=settings.cuda_graphs and problem is None, engine_cache=settings.engine_cache
+    )

@@ -25,8 +25,15 @@ class InferenceSettings(ServiceSettings):
     annotation_address: str = Field(
         "127.0.0.1:50051", description="Address of the annotation service, host:port."
     )
-    execution_provider: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Where models run; auto takes CUDA where it works, else the CPU."
+    execution_provider: Literal["auto", "cpu", "cuda", "tensorrt"] = Field(
+        "auto",
+        description="Where models run: cpu, cuda, tensorrt (trunks in TensorRT, the rest in CUDA); "
+        "auto takes CUDA where it works, else the CPU.",
+    )
+    cuda_graphs: bool = Field(
+        False,
+        description="Whether a trunk's runs of usual shapes are recorded and launched as a whole: "
+        "less latency for small batches on a GPU, for memory and padding. With cuda.",
     )
     intra_op_threads: int = Field(
         0, ge=0, description="Threads within one run of a model; 0: one per core."
@@ -129,3 +136,8 @@ class InferenceSettings(ServiceSettings):
     def cache(self) -> Path:
         """The cache directory in use."""
         return self.cache_dir or self.service_dir / "cache"
+
+    @property
+    def engine_cache(self) -> Path:
+        """Where TensorRT's engines are kept."""
+        return self.service_dir / "tensorrt"

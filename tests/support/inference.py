@@ -31,6 +31,7 @@ from services.common.modeling.manifest import (
 )
 from services.common.modeling.onnx.bank import Bank, BankRuntime
 from services.common.modeling.onnx.pooled import PooledBank
+from services.common.modeling.onnx.sessions import DeviceOptions
 from services.common.modeling.onnx.trunk import TrunkRunner
 from services.common.modeling.predictor import PredictedSpan, TextPredictor
 from services.common.modeling.states import WordStateReader
@@ -58,8 +59,10 @@ class TinyTrunk:
     manifest: TrunkManifest
     files: Mapping[str, bytes]
 
-    def runner(self) -> TrunkRunner:
-        return TrunkRunner.open(self.manifest, self.files.__getitem__, providers=CPU, threads=1)
+    def runner(self, device: DeviceOptions = DeviceOptions()) -> TrunkRunner:  # noqa: B008
+        return TrunkRunner.open(
+            self.manifest, self.files.__getitem__, providers=CPU, threads=1, device=device
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,13 +249,15 @@ def tiny_assertion(seed: int = 1, trunk_seed: int = 0) -> TinyAdapter:
     return tiny_pooled(ASSERTION, Head.ASSERTION, STATUSES, seed=seed, trunk_seed=trunk_seed)
 
 
-def golden_part(adapters: Sequence[TinyAdapter], trunk_seed: int = 0) -> Part:
+def golden_part(
+    adapters: Sequence[TinyAdapter], trunk_seed: int = 0, runner: TrunkRunner | None = None
+) -> Part:
     """Return a part of adapters of any kind, as the loader puts it together."""
     loaded = [adapter.load() for adapter in adapters]
     by_head = {
         head: [one for one in loaded if one.manifest.architecture.head is head] for head in Head
     }
-    runner = tiny_trunk(trunk_seed).runner()
+    runner = runner or tiny_trunk(trunk_seed).runner()
     runtime = BankRuntime(runner.manifest, providers=CPU, threads=1)
     reader = WordStateReader(runner, max_length=MAX_LENGTH, stride=STRIDE)
     pooled = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,11 +15,14 @@ import pytest
 from services.common.blobs import LocalCache, digest_of, key_of
 from services.common.modeling.adapter import AdapterWeights
 from services.common.modeling.manifest import ADAPTER_FILE
+from services.common.modeling.onnx.buckets import nothing_recorded
+from services.common.modeling.onnx.sessions import DeviceOptions
 from services.common.modeling.onnx.trunk import TrunkRunner
 from services.inference.domain import AdapterSet
+from services.inference.engine import loader as loader_module
 from services.inference.engine.loader import EngineOptions, ModelLoader
 from services.inference.engine.model import Model
-from tests.support.inference import CPU, FakeRegistry, TinyAdapter, tiny_adapter
+from tests.support.inference import CPU, TEXT, FakeRegistry, TinyAdapter, golden, tiny_adapter
 
 
 class SlowTrunk(FakeRegistry):
@@ -58,9 +61,12 @@ async def test_a_switch_on_an_open_trunk_does_not_wait_for_another_trunk(tmp_pat
 
 @asynccontextmanager
 async def loading(
-    registry: FakeRegistry, folder: Path, **fields: int
+    registry: FakeRegistry,
+    folder: Path,
+    device: DeviceOptions = DeviceOptions(),  # noqa: B008 - frozen
+    **fields: int,
 ) -> AsyncIterator[ModelLoader]:
-    options = EngineOptions(providers=CPU, threads=1, batch_tokens=256)
+    options = EngineOptions(providers=CPU, threads=1, batch_tokens=256, device=device)
     with ThreadPoolExecutor(2) as pool:
         yield ModelLoader(registry, LocalCache(folder, **fields), pool, options)  # type: ignore[arg-type]
 
@@ -102,6 +108,43 @@ async def test_a_swap_adds_the_new_adapters_only_and_frees_the_old(tmp_path: Pat
         assert gone() is None
         assert stays() is during["A"]
     assert len(registry.downloads) == len(set(registry.downloads))
+
+
+async def test_states_stay_on_the_device_from_loading_on(tmp_path: Path) -> None:
+    first, second = tiny_adapter("PARTY"), tiny_adapter("PARTY", seed=2)
+    registry = FakeRegistry()
+    registry.add(first, second)
+    async with loading(registry, tmp_path, DeviceOptions(states="device")) as loader:
+        serving = await loader.load(labels(first))
+        # What new adapters are tried on was read before other texts were.
+        serving.parts[0].predictor.predict(["On 1 March", "2024, Ada"])
+        beside = await loader.load(labels(second))
+    trunk = beside.parts[0].reading.trunk
+    assert trunk.resident is not None
+    assert trunk is serving.parts[0].reading.trunk
+    assert beside.parts[0].predictor.predict([TEXT]) == [golden([second])]
+
+
+@pytest.mark.parametrize(("graphs", "turns"), [(True, 2), (False, 0)])
+async def test_loading_and_recording_exclude_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, graphs: bool, turns: int
+) -> None:
+    taken = []
+
+    @contextmanager
+    def turn() -> Iterator[None]:
+        with nothing_recorded():
+            taken.append(1)
+            yield
+
+    monkeypatch.setattr(loader_module, "nothing_recorded", turn)
+    adapter = tiny_adapter("PARTY")
+    registry = FakeRegistry()
+    registry.add(adapter)
+    async with loading(registry, tmp_path, DeviceOptions(cuda_graphs=graphs)) as loader:
+        await loader.load(labels(adapter))
+    # To open the trunk, and to place and try adapters; who records nothing waits for nobody.
+    assert len(taken) == turns
 
 
 async def test_a_swap_runs_the_trunk_for_nothing(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from services.common.modeling.assertions import assert_spans
 from services.common.modeling.choices import classify, decide_choices
+from services.common.modeling.onnx.sessions import DeviceOptions
 from services.common.modeling.states import cut_segments
 from services.inference.engine import part as engine
 from services.inference.engine.batch import Ask, BatchItem, run_batch
@@ -27,6 +28,7 @@ from tests.support.inference import (
     tiny_adapter,
     tiny_assertion,
     tiny_pooled,
+    tiny_trunk,
 )
 
 PARTY, DATE = tiny_adapter("PARTY"), tiny_adapter("DATE")
@@ -83,6 +85,43 @@ def test_a_part_says_what_the_shared_functions_say(part: Part) -> None:
         assert dict(statuses) == pytest.approx(dict(zip(STATUSES, row, strict=True)), abs=1e-5)
         assert [score for _, score in statuses] == sorted(row, reverse=True)
     assert (0, 2) in rows.statuses
+
+
+def test_a_part_says_the_same_of_states_on_the_device(part: Part) -> None:
+    runner = tiny_trunk().runner(DeviceOptions(states="device"))
+    other = golden_part([PARTY, DATE, TOPIC, TAGS, tiny_assertion()], runner=runner)
+    assert part.choices is not None
+    for text in (TEXT, LONG, "\ufffd", ""):
+        mine, theirs = run(other, text, given=((0, 2),)), run(part, text, given=((0, 2),))
+        np.testing.assert_allclose(mine.logits, theirs.logits, atol=1e-5)
+        for one, wanted in zip(
+            decide_choices(part.choices, mine.choices),
+            decide_choices(part.choices, theirs.choices),
+            strict=True,
+        ):
+            np.testing.assert_allclose(one.probabilities, wanted.probabilities, atol=1e-5)
+        assert mine.statuses.keys() == theirs.statuses.keys()
+        for extent, row in mine.statuses.items():
+            np.testing.assert_allclose(row, theirs.statuses[extent], atol=1e-5)
+        if mine.state_sum is not None:
+            assert theirs.state_sum is not None
+            np.testing.assert_allclose(mine.state_sum, theirs.state_sum, rtol=1e-5, atol=1e-4)
+        # The functions that read for themselves.
+        (prepared,) = part.predictor.prepare([text])
+        assert part.assertion is not None
+        assert other.choices is not None
+        assert other.assertion is not None
+        spans = [[(0, 8), (3, 9)]]
+        for found, wanted in zip(
+            assert_spans(other.predictor.reader, other.assertion, [prepared], spans),
+            assert_spans(part.predictor.reader, part.assertion, [prepared], spans),
+            strict=True,
+        ):
+            np.testing.assert_allclose(found, wanted, atol=1e-5)
+        (chosen,) = classify(other.predictor.reader, other.choices, [prepared])
+        (expected,) = classify(part.predictor.reader, part.choices, [prepared])
+        for one, wanted in zip(chosen, expected, strict=True):
+            np.testing.assert_allclose(one.probabilities, wanted.probabilities, atol=1e-5)
 
 
 def test_the_trunk_runs_once_whatever_is_asked(part: Part, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ adapter of each word whether it stands in, before or behind the span.
 
 The server's way, where the states of the text are at hand (a text of one segment)::
 
-    inputs = reader.read(cut_segments(text, limit, reach))[0]
+    inputs = reader.read_for_banks(cut_segments(text, limit, reach))[0]
     groups = [span_group(inputs, *span_words(text.words, start, end)) for start, end in spans]
     probabilities = status_probabilities(bank, groups)          # [spans, statuses]
 
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from services.common.modeling.class_decoding import class_probabilities
 from services.common.modeling.onnx.pooled import PooledBank, PooledGroup
-from services.common.modeling.packing import WordInputs
+from services.common.modeling.packing import BankInputs
 from services.common.modeling.span_windows import span_marks, span_words, window_words
 from services.common.modeling.states import PreparedText, Segment, WordStateReader
 
@@ -31,7 +31,7 @@ _WORDS_AT_ONCE = 4096
 _APART = 256
 
 
-def span_group(inputs: WordInputs, first: int, last: int) -> PooledGroup:
+def span_group(inputs: BankInputs, first: int, last: int) -> PooledGroup:
     """Cut the window of the span ``[first, last)`` out of a text's (or segment's) states.
 
     Args:
@@ -41,12 +41,8 @@ def span_group(inputs: WordInputs, first: int, last: int) -> PooledGroup:
         last: Past its last word.
     """
     start, end = window_words(first, last, len(inputs.present))
-    window = WordInputs(
-        states=inputs.states[:, start:end],
-        features=inputs.features[start:end],
-        present=inputs.present[start:end],
-    )
-    return PooledGroup(inputs=window, marks=span_marks(end - start, first - start, last - start))
+    marks = span_marks(end - start, first - start, last - start)
+    return PooledGroup(inputs=inputs.part(start, end), marks=marks)
 
 
 def status_probabilities(bank: PooledBank, groups: Sequence[PooledGroup]) -> NDArray[np.float32]:
@@ -79,7 +75,7 @@ def assert_spans(
     statuses = len(bank.classes(0))
     results = [np.empty((len(items), statuses), dtype=np.float32) for items in spans]
     for batch in _batches(texts, spans):
-        inputs = reader.read([stretch.segment for stretch in batch])
+        inputs = reader.read_for_banks([stretch.segment for stretch in batch])
         groups = [
             span_group(item, first, last)
             for item, stretch in zip(inputs, batch, strict=True)

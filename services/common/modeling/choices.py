@@ -3,7 +3,7 @@
 The server's way, with the trunk run once for everything that is asked of a text::
 
     segments = cut_segments(text, limit, reach)        # reach: the largest of the banks
-    inputs = reader.read(segments)                     # the trunk
+    inputs = reader.read_for_banks(segments)           # the trunk
     tags = bank_logits(bank, inputs)                   # labels of words, if wanted
     parts = choice_parts(choices, segments, inputs)    # one per segment
     answers = decide_choices(choices, parts)           # one per control, from all the text's parts
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from services.common.modeling.class_decoding import chosen_classes, class_probabilities
 from services.common.modeling.onnx.pooled import PooledBank, PooledGroup, PooledSums
-from services.common.modeling.packing import WordInputs
+from services.common.modeling.packing import BankInputs
 from services.common.modeling.states import (
     PreparedText,
     Segment,
@@ -59,7 +59,7 @@ class ControlChoice:
 def choice_parts(
     bank: PooledBank,
     segments: Sequence[Segment],
-    inputs: Sequence[WordInputs],
+    inputs: Sequence[BankInputs],
     selection: Sequence[int] | None = None,
 ) -> list[ChoicePart]:
     """Run the bank on segments, of one text or of several.
@@ -67,7 +67,7 @@ def choice_parts(
     Args:
         bank: Adapters with heads for choices.
         segments: The segments, cut with at least the bank's ``reach``.
-        inputs: What ``WordStateReader.read`` returned for them.
+        inputs: What ``WordStateReader.read_for_banks`` returned for them.
         selection: Positions of the wanted controls in the bank; None for all.
     """
     owned = [
@@ -133,7 +133,7 @@ def classify(
     """
     parts: list[list[ChoicePart]] = [[] for _ in texts]
     for places, segments in chunk_segments(texts, bank.reach):
-        found = choice_parts(bank, segments, reader.read(segments), selection)
+        found = choice_parts(bank, segments, reader.read_for_banks(segments), selection)
         for place, part in zip(places, found, strict=True):
             parts[place].append(part)
     return [decide_choices(bank, items, selection) for items in parts]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from services.common.modeling.decoding import decode_labels
 from services.common.modeling.onnx.bank import Bank
-from services.common.modeling.packing import WordInputs, pack_words
+from services.common.modeling.packing import BankInputs, pack_words
 from services.common.modeling.states import (
     PreparedText,
     Segment,
@@ -53,7 +53,8 @@ class TextPredictor:
             texts: Prepared texts of any length and number; memory stays bounded.
             selection: Positions of the wanted labels in the bank; None for all.
         """
-        return text_logits(self.bank, texts, lambda _, some: self.reader.read(some), selection)
+        read = self.reader.read_for_banks
+        return text_logits(self.bank, texts, lambda _, some: read(some), selection)
 
     def predict(
         self, texts: Sequence[str], labels: Sequence[str] | None = None
@@ -99,7 +100,7 @@ class TextPredictor:
 def text_logits(
     bank: Bank,
     texts: Sequence[PreparedText],
-    read: Callable[[Sequence[int], Sequence[Segment]], Sequence[WordInputs]],
+    read: Callable[[Sequence[int], Sequence[Segment]], Sequence[BankInputs]],
     selection: Sequence[int] | None = None,
 ) -> list[NDArray[np.float32]]:
     """Run the bank on texts of any length and number, as many at once as memory should hold.
@@ -125,7 +126,7 @@ def text_logits(
 
 
 def bank_logits(
-    bank: Bank, inputs: Sequence[WordInputs], selection: Sequence[int] | None = None
+    bank: Bank, inputs: Sequence[BankInputs], selection: Sequence[int] | None = None
 ) -> list[NDArray[np.float32]]:
     """Run the bank on several texts at once; returns logits per text, [labels, words, 3]."""
     if not inputs:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from services.common.modeling.onnx.resident import ResidentWords
 from services.common.modeling.onnx.trunk import TrunkRunner
-from services.common.modeling.packing import WordInputs
+from services.common.modeling.packing import BankInputs, ResidentInputs, WordInputs
 from services.common.modeling.tokenisation import Encoded, TextTokenizer
 from services.common.modeling.windows import Window, plan_windows
 from services.common.modeling.word_features import word_features
@@ -149,28 +150,63 @@ class WordStateReader:
                 read with: windows share a run only where that changes nothing.
         """
         manifest = self.trunk.manifest
-        results = []
-        jobs: list[WindowRead] = []
-        for index, segment in enumerate(segments):
-            count = segment.end - segment.start
-            pieces = segment.text.encoded.word_pieces[segment.start : segment.end]
-            results.append(
-                WordInputs(
-                    states=np.zeros((manifest.taps, count, manifest.hidden_size), np.float32),
-                    features=segment.text.features[segment.start : segment.end],
-                    present=pieces[:, 0] >= 0,
-                )
+        results = [
+            WordInputs(
+                states=np.zeros(
+                    (manifest.taps, segment.end - segment.start, manifest.hidden_size), np.float32
+                ),
+                features=segment.text.features[segment.start : segment.end],
+                present=_present(segment),
             )
-            jobs.extend(window_reads(index, segment.text.windows, pieces))
-        jobs.sort(key=lambda job: job.window.end - job.window.start)
-        for batch in self._batches(jobs, independent=independent):
-            taps = self._run(segments, batch)
+            for segment in segments
+        ]
+        for batch in self._batches(_window_reads(segments), independent=independent):
+            ids, mask = self._window_inputs(segments, batch)
+            taps = self.trunk.run(ids, mask)[:, :, len(self.trunk.tokenizer.prefix) :]
             for row, job in enumerate(batch):
                 # A word's first and last piece may lie in different windows: halves add up.
                 target = results[job.segment].states
                 for words, positions in (job.first, job.last):
                     target[:, words] += 0.5 * taps[:, row, positions]
         return results
+
+    def read_for_banks(self, segments: Sequence[Segment]) -> Sequence[BankInputs]:
+        """Return what the bank reads, for each segment; states stay where the trunk leaves them.
+
+        Only banks behind the same trunk can take them. All are held in memory, as in ``read``.
+
+        Args:
+            segments: What to read.
+        """
+        words = self._read_resident(segments)
+        if words is None:
+            return self.read(segments)
+        first = np.cumsum([0, *(segment.end - segment.start for segment in segments)])
+        return [
+            ResidentInputs(
+                words=words,
+                first=int(start),
+                features=segment.text.features[segment.start : segment.end],
+                present=_present(segment),
+            )
+            for segment, start in zip(segments, first, strict=False)
+        ]
+
+    def _read_resident(self, segments: Sequence[Segment]) -> ResidentWords | None:
+        """Read on the device; None where the states come to the host, or there is no word."""
+        trunk, words = self.trunk.resident, None
+        if trunk is None:
+            return None
+        first = np.cumsum([0, *(segment.end - segment.start for segment in segments)])
+        for batch in self._batches(_window_reads(segments), independent=False):
+            ids, mask = trunk.fit(*self._window_inputs(segments, batch))
+            pieces = np.full((2, first[-1]), -1, dtype=np.int64)
+            for row, job in enumerate(batch):
+                start = row * ids.shape[1] + len(self.trunk.tokenizer.prefix)
+                for places, (found, positions) in zip(pieces, (job.first, job.last), strict=True):
+                    places[first[job.segment] + found] = start + positions
+            words = trunk.read(ids, mask, (pieces[0], pieces[1]), words)
+        return words
 
     def _batches(self, jobs: list[WindowRead], *, independent: bool) -> Iterator[list[WindowRead]]:
         special = self.trunk.tokenizer.special_count
@@ -184,7 +220,10 @@ class WordStateReader:
             )
             # Those at hand would all be padded to this one's length.
             padding = (length - before) * len(batch)
-            full = length * (len(batch) + 1) > self._batch_tokens
+            full = (
+                length * (len(batch) + 1) > self._batch_tokens
+                or len(batch) == self.trunk.max_windows
+            )
             if batch and (apart or full or padding > self.trunk.run_cost):
                 yield batch
                 batch = []
@@ -193,13 +232,33 @@ class WordStateReader:
         if batch:
             yield batch
 
-    def _run(self, segments: Sequence[Segment], batch: list[WindowRead]) -> NDArray[np.float32]:
-        tokenizer = self.trunk.tokenizer
-        ids, mask = window_inputs(
-            segments, batch, tokenizer, pad_token_id=self.trunk.manifest.pad_token_id
+    def _window_inputs(
+        self, segments: Sequence[Segment], batch: list[WindowRead]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return window_inputs(
+            segments,
+            batch,
+            self.trunk.tokenizer,
+            pad_token_id=self.trunk.manifest.pad_token_id,
         )
-        taps = self.trunk.run(ids, mask)
-        return taps[:, :, len(tokenizer.prefix) :]
+
+
+def _pieces(segment: Segment) -> NDArray[np.int64]:
+    return segment.text.encoded.word_pieces[segment.start : segment.end]
+
+
+def _present(segment: Segment) -> NDArray[np.bool_]:
+    return _pieces(segment)[:, 0] >= 0
+
+
+def _window_reads(segments: Sequence[Segment]) -> list[WindowRead]:
+    """Return all windows to run, the short ones first."""
+    jobs = [
+        job
+        for index, segment in enumerate(segments)
+        for job in window_reads(index, segment.text.windows, _pieces(segment))
+    ]
+    return sorted(jobs, key=lambda job: job.window.end - job.window.start)
 
 
 def window_reads(

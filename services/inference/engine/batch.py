@@ -49,7 +49,7 @@ def run_batch(items: Sequence[BatchItem]) -> list[list[SegmentAnswer | Exception
         items: At least one; all of one trunk.
     """
     reader = items[0].asks[0].part.predictor.reader
-    inputs = reader.read([item.segment for item in items])
+    inputs = reader.read_for_banks([item.segment for item in items])
     answers: dict[tuple[int, int], SegmentAnswer | Exception] = {}
     for ask, places in _by_ask(items).items():
         found: Sequence[SegmentAnswer | Exception]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 from weakref import WeakValueDictionary, finalize
@@ -26,9 +27,11 @@ from services.common.modeling.manifest import (
     TrunkManifest,
 )
 from services.common.modeling.onnx.bank import Bank, BankRuntime
+from services.common.modeling.onnx.buckets import nothing_recorded
 from services.common.modeling.onnx.pooled import PooledBank
+from services.common.modeling.onnx.sessions import DeviceOptions
 from services.common.modeling.onnx.trunk import TrunkRunner
-from services.common.modeling.packing import WordInputs
+from services.common.modeling.packing import BankInputs
 from services.common.modeling.predictor import TextPredictor
 from services.common.modeling.states import Segment, WordStateReader, cut_segments
 from services.inference.artifacts import CachedArtifacts
@@ -59,11 +62,13 @@ class EngineOptions:
         providers: onnxruntime's execution providers, best first.
         threads: Threads within one run; 0 for all cores.
         batch_tokens: Most pieces, padding included, in one run of the trunk.
+        device: How trunks use their device.
     """
 
     providers: Sequence[str]
     threads: int
     batch_tokens: int
+    device: DeviceOptions = field(default_factory=DeviceOptions)
 
 
 class OpenTrunk:
@@ -73,11 +78,11 @@ class OpenTrunk:
         """Keep an opened trunk."""
         self.runner = runner
         self.runtime = BankRuntime(
-            runner.manifest, providers=options.providers, threads=options.threads
+            runner.manifest, providers=runner.providers, threads=options.threads
         )
-        self._smoke: dict[tuple[int, int], tuple[list[Segment], list[WordInputs]]] = {}
+        self._smoke: dict[tuple[int, int], tuple[list[Segment], Sequence[BankInputs]]] = {}
 
-    def smoke(self, reader: WordStateReader) -> tuple[list[Segment], list[WordInputs]]:
+    def smoke(self, reader: WordStateReader) -> tuple[list[Segment], Sequence[BankInputs]]:
         """Return what the trunk says of the text that new adapters are tried on.
 
         Read once for all of them: a run of the trunk during a switch would be in the way of the
@@ -88,7 +93,7 @@ class OpenTrunk:
         if found is None:
             (text,) = reader.prepare([_SMOKE_TEXT])
             segments = cut_segments(text, SEGMENT_WORDS, 0)
-            found = self._smoke[windows] = segments, reader.read(segments)
+            found = self._smoke[windows] = segments, reader.read_for_banks(segments)
         return found
 
 
@@ -203,13 +208,15 @@ class ModelLoader:
         return await self._run(self._open, manifest, dict(zip(names, found, strict=True)))
 
     def _open(self, manifest: TrunkManifest, files: Mapping[str, bytes]) -> OpenTrunk:
-        runner = TrunkRunner.open(
-            manifest,
-            files.__getitem__,
-            providers=self._options.providers,
-            threads=self._options.threads,
-        )
-        return OpenTrunk(runner, self._options)
+        with self._beside_batches():
+            runner = TrunkRunner.open(
+                manifest,
+                files.__getitem__,
+                providers=self._options.providers,
+                threads=self._options.threads,
+                device=self._options.device,
+            )
+            return OpenTrunk(runner, self._options)
 
     def _assemble(
         self, trunk: OpenTrunk, adapters: Mapping[AdapterKind, Sequence[AdapterWeights]]
@@ -222,16 +229,21 @@ class ModelLoader:
             stride=max(one.stride for one in manifests),
             batch_tokens=self._options.batch_tokens,
         )
-        bank = Bank.stack(trunk.runtime, adapters.get(AdapterKind.LABEL, ()))
-        choices, assertion = (
-            PooledBank.stack(trunk.runtime, _HEADS[kind], adapters[kind])
-            if kind in adapters
-            else None
-            for kind in (AdapterKind.CONTROL, AdapterKind.ASSERTION)
-        )
-        part = Part(predictor=TextPredictor(reader, bank), choices=choices, assertion=assertion)
-        _check_answers(part, *trunk.smoke(reader))
+        with self._beside_batches():
+            bank = Bank.stack(trunk.runtime, adapters.get(AdapterKind.LABEL, ()))
+            choices, assertion = (
+                PooledBank.stack(trunk.runtime, _HEADS[kind], adapters[kind])
+                if kind in adapters
+                else None
+                for kind in (AdapterKind.CONTROL, AdapterKind.ASSERTION)
+            )
+            part = Part(predictor=TextPredictor(reader, bank), choices=choices, assertion=assertion)
+            _check_answers(part, *trunk.smoke(reader))
         return part
+
+    def _beside_batches(self) -> AbstractContextManager[None]:
+        """Return what work on the device is done in that does not come from batches."""
+        return nothing_recorded() if self._options.device.cuda_graphs else nullcontext()
 
     async def _run(self, work: Callable[..., T], *arguments: object) -> T:
         try:
@@ -240,7 +252,7 @@ class ModelLoader:
             raise _broken(str(error)) from error
 
 
-def _check_answers(part: Part, segments: Sequence[Segment], inputs: Sequence[WordInputs]) -> None:
+def _check_answers(part: Part, segments: Sequence[Segment], inputs: Sequence[BankInputs]) -> None:
     """Return when the adapters of a part were seen to answer with numbers.
 
     Args:

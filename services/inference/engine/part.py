@@ -19,7 +19,7 @@ from services.common.modeling.choices import ChoicePart, choice_parts
 from services.common.modeling.decoding import decode_labels
 from services.common.modeling.onnx.pooled import PooledBank
 from services.common.modeling.onnx.trunk import TrunkRunner
-from services.common.modeling.packing import WordInputs
+from services.common.modeling.packing import BankInputs, state_sums
 from services.common.modeling.predictor import TextPredictor, bank_logits
 from services.common.modeling.span_windows import MAX_SPAN_WORDS, WINDOW
 from services.common.modeling.states import PreparedText, Segment
@@ -170,7 +170,7 @@ class Part:
     def answer(
         self,
         segments: Sequence[Segment],
-        inputs: Sequence[WordInputs],
+        inputs: Sequence[BankInputs],
         want: Want,
         given: Sequence[Sequence[WordExtent]] | None = None,
     ) -> list[SegmentAnswer]:
@@ -202,15 +202,19 @@ class Part:
                 )
             ]
             statuses = self._judge(segments, inputs, extents)
+        owned = [
+            (segment.own_start - segment.start, segment.own_end - segment.start)
+            for segment in segments
+        ]
+        sums: Sequence[NDArray[np.float32] | None] = [None] * len(segments)
+        if want.embedding:
+            sums = state_sums(inputs, owned)
         return [
             SegmentAnswer(
-                logits=row[:, segment.own_start - segment.start : segment.own_end - segment.start],
-                choices=choice,
-                statuses=judged,
-                state_sum=_state_sum(segment, item) if want.embedding else None,
+                logits=row[:, own[0] : own[1]], choices=choice, statuses=judged, state_sum=found
             )
-            for segment, item, row, choice, judged in zip(
-                segments, inputs, rows, choices, statuses, strict=True
+            for own, row, choice, judged, found in zip(
+                owned, rows, choices, statuses, sums, strict=True
             )
         ]
 
@@ -228,7 +232,7 @@ class Part:
     def _judge(
         self,
         segments: Sequence[Segment],
-        inputs: Sequence[WordInputs],
+        inputs: Sequence[BankInputs],
         extents: Sequence[set[WordExtent]],
     ) -> list[dict[WordExtent, NDArray[np.float32]]]:
         judged: list[dict[WordExtent, NDArray[np.float32]]] = [{} for _ in segments]
@@ -254,9 +258,3 @@ def segment_cost(segment: Segment) -> int:
     """Return about how many pieces a segment sends through the trunk, at least 1."""
     words = max(len(segment.text.words), 1)
     return max(1, segment.text.cost * (segment.end - segment.start) // words)
-
-
-def _state_sum(segment: Segment, item: WordInputs) -> NDArray[np.float32]:
-    own = slice(segment.own_start - segment.start, segment.own_end - segment.start)
-    seen = item.states[-1, own][item.present[own]]
-    return np.asarray(seen.sum(axis=0), dtype=np.float32)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -17,7 +18,8 @@ from services.common.modeling.documents import ManifestError
 from services.common.modeling.manifest import Head, LadderArchitecture, TrunkManifest
 from services.common.modeling.onnx.bank_graph import build_bank_graph
 from services.common.modeling.onnx.pooled_graph import build_pooled_graph
-from services.common.modeling.onnx.providers import session_options
+from services.common.modeling.onnx.providers import device_of
+from services.common.modeling.onnx.sessions import open_bank_session
 from services.common.modeling.packing import PackedWords
 
 # Selections of labels whose stacked weights are kept beside the full stack.
@@ -31,9 +33,9 @@ class BankRuntime:
     """
 
     def __init__(self, trunk: TrunkManifest, *, providers: Sequence[str], threads: int = 0) -> None:
-        """Serve banks for this trunk; `providers` as ``choose_providers`` returns them."""
+        """Serve banks for this trunk; `providers` as ``TrunkRunner.providers`` returns them."""
         self.trunk = trunk
-        self.device = "cuda" if providers and providers[0].startswith("CUDA") else "cpu"
+        self.device = device_of(providers)
         self._providers = list(providers)
         self._threads = threads
         self._lock = threading.Lock()
@@ -47,8 +49,9 @@ class BankRuntime:
                 tags = architecture.head is Head.TAGS
                 build = build_bank_graph if tags else build_pooled_graph
                 graph = build(architecture, self.trunk.taps)
-                options = session_options(self._threads)
-                session = ort.InferenceSession(graph, options, providers=self._providers)
+                session = open_bank_session(
+                    graph, self._providers, threads=self._threads, name="bank"
+                )
                 self._sessions[architecture] = session
             return session
 
@@ -166,12 +169,7 @@ class Bank:
         if rows == 0 or not wanted:
             return logits
         place = {index: position for position, index in enumerate(wanted)}
-        words = {
-            "states": packed.states,
-            "features": packed.features,
-            "mask": packed.mask,
-        }
-        feeds = {name: ort.OrtValue.ortvalue_from_numpy(value) for name, value in words.items()}
+        feeds = placed({"states": packed.states, "features": packed.features, "mask": packed.mask})
         for group, weights in zip(self._groups, self._weights(wanted), strict=True):
             members = [index for index in group.members if index in place]
             if not members:
@@ -206,6 +204,14 @@ class Bank:
         if not members:
             return {}
         return self._runtime.place([self.adapters[index] for index in members])
+
+
+def placed(feeds: Mapping[str, Any]) -> dict[str, ort.OrtValue]:
+    """Return inputs of a run: arrays as values of the host, values of the device as they are."""
+    return {
+        name: ort.OrtValue.ortvalue_from_numpy(value) if isinstance(value, np.ndarray) else value
+        for name, value in feeds.items()
+    }
 
 
 def check_adapters(trunk: TrunkManifest, adapters: Sequence[AdapterWeights], head: Head) -> None:

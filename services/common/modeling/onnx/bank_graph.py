@@ -11,6 +11,7 @@ Inputs: ``states`` [trunk taps, M, H], ``features`` [M, F], ``mask`` [M, 1] and 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 import onnx
@@ -172,14 +173,22 @@ class Graph:
         name: str,
         inputs: Mapping[str, list[Dimension]],
         outputs: Mapping[str, list[Dimension]],
+        types: Mapping[str, int] = MappingProxyType({}),
     ) -> bytes:
-        """Return the checked, serialised model with these inputs and outputs and their shapes."""
+        """Return the checked, serialised model.
+
+        Args:
+            name: Of the graph.
+            inputs: The inputs with their shapes.
+            outputs: The outputs with theirs.
+            types: ONNX's number of the element type where it is not float32.
+        """
         model = helper.make_model(
             helper.make_graph(
                 self.nodes,
                 name,
-                _values(inputs),
-                _values(outputs),
+                _values(inputs, types),
+                _values(outputs, types),
                 list(self._constants.values()),
             ),
             opset_imports=[helper.make_opsetid("", _OPSET)],
@@ -199,8 +208,10 @@ class Graph:
         return name
 
 
-def _values(shapes: Mapping[str, list[Dimension]]) -> list[onnx.ValueInfoProto]:
+def _values(
+    shapes: Mapping[str, list[Dimension]], types: Mapping[str, int]
+) -> list[onnx.ValueInfoProto]:
     return [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        helper.make_tensor_value_info(name, types.get(name, TensorProto.FLOAT), shape)
         for name, shape in shapes.items()
     ]

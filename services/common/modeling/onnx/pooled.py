@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -12,9 +13,9 @@ from numpy.typing import NDArray
 from services.common.modeling.adapter import AdapterWeights
 from services.common.modeling.heads import MARKS, Head
 from services.common.modeling.manifest import LadderArchitecture
-from services.common.modeling.onnx.bank import BankRuntime, check_adapters
+from services.common.modeling.onnx.bank import BankRuntime, check_adapters, placed
 from services.common.modeling.onnx.pooled_graph import pooled_logits
-from services.common.modeling.packing import WordInputs, pack_words
+from services.common.modeling.packing import BankInputs, pack_words
 
 # Rows of one run: what the product of groups and rows costs stays small.
 _ROWS_AT_ONCE = 4096
@@ -31,7 +32,7 @@ class PooledGroup:
         marks: For assertions: where each word stands to the span, float32 [words, MARKS].
     """
 
-    inputs: WordInputs
+    inputs: BankInputs
     own: tuple[int, int] | None = None
     marks: NDArray[np.float32] | None = None
 
@@ -162,10 +163,7 @@ class PooledBank:
         stacks = [stack for stack in self._stacks if results.keys() & set(stack.members)]
         position = 0
         for chunk in _chunks(groups, self._gap) if stacks else ():
-            feeds = {
-                name: ort.OrtValue.ortvalue_from_numpy(array)
-                for name, array in pack_groups(chunk, self._gap).items()
-            }
+            feeds = placed(pack_groups(chunk, self._gap))
             place = slice(position, position + len(chunk))
             position += len(chunk)
             for stack in stacks:
@@ -185,7 +183,7 @@ class PooledBank:
         )
 
 
-def pack_groups(groups: Sequence[PooledGroup], gap: int) -> dict[str, NDArray[np.float32]]:
+def pack_groups(groups: Sequence[PooledGroup], gap: int) -> dict[str, Any]:
     """Lay groups one after the other, with `gap` masked rows between them.
 
     Args:
@@ -196,14 +194,10 @@ def pack_groups(groups: Sequence[PooledGroup], gap: int) -> dict[str, NDArray[np
         The graph's inputs: ``states``, ``features``, ``mask``, ``members`` and, for assertions,
         ``marks``.
     """
-    packed = pack_words([group.inputs for group in groups], gap)
     # A row at least, masked, so that a group without words has something to run on.
-    rows = max(len(packed.mask), 1)
+    packed = pack_words([group.inputs for group in groups], gap, least=1)
+    rows = len(packed.mask)
     feeds = {"states": packed.states, "features": packed.features, "mask": packed.mask}
-    if rows > len(packed.mask):
-        feeds["states"] = np.zeros((len(packed.states), 1, packed.states.shape[2]), np.float32)
-        feeds["features"] = np.zeros((1, packed.features.shape[1]), np.float32)
-        feeds["mask"] = np.zeros((1, 1), np.float32)
     members = np.zeros((len(groups), rows), dtype=np.float32)
     marks = np.zeros((rows, MARKS), dtype=np.float32)
     for index, (group, offset) in enumerate(zip(groups, packed.offsets, strict=True)):

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from services.common.modeling.manifest import (
     TOKENIZER_FILE,
@@ -17,7 +16,16 @@ from services.common.modeling.manifest import (
     ManifestError,
     TrunkManifest,
 )
-from services.common.modeling.onnx.providers import CPU, session_options
+from services.common.modeling.onnx.buckets import GraphRuns
+from services.common.modeling.onnx.providers import CPU, TENSORRT, device_of
+from services.common.modeling.onnx.resident import ResidentTrunk
+from services.common.modeling.onnx.sessions import (
+    LOAD_ERRORS,
+    TENSORRT_WINDOWS,
+    DeviceOptions,
+    open_session,
+    trunk_attempts,
+)
 from services.common.modeling.tokenisation import TextTokenizer
 
 MANIFEST_FILE = "manifest.json"
@@ -27,25 +35,29 @@ MANIFEST_FILE = "manifest.json"
 # thousands done in the time that it takes to start one.
 _RUN_COST_CPU, _RUN_COST_DEVICE = 8, 4096
 
-_LOAD_ERRORS = (
-    ort_errors.Fail,
-    ort_errors.InvalidArgument,
-    ort_errors.InvalidGraph,
-    ort_errors.InvalidProtobuf,
-    ort_errors.NotImplemented,
-    ort_errors.RuntimeException,
-)
-
 
 class TrunkRunner:
     """A verified trunk in a session. Runs may come from several threads at once."""
 
     def __init__(
-        self, manifest: TrunkManifest, session: ort.InferenceSession, tokenizer: TextTokenizer
+        self,
+        manifest: TrunkManifest,
+        session: ort.InferenceSession,
+        tokenizer: TextTokenizer,
+        *,
+        resident: ResidentTrunk | None = None,
     ) -> None:
-        """Use an open session; prefer ``open`` or ``open_folder``."""
+        """Use an open session; prefer ``open`` or ``open_folder``.
+
+        Args:
+            manifest: The trunk's.
+            session: The session.
+            tokenizer: The trunk's.
+            resident: Runs the session where states stay on the device.
+        """
         self.manifest = manifest
         self.tokenizer = tokenizer
+        self.resident = resident
         self._session = session
 
     @classmethod
@@ -56,14 +68,17 @@ class TrunkRunner:
         *,
         providers: Sequence[str],
         threads: int = 0,
+        device: DeviceOptions = DeviceOptions(),  # noqa: B008 - frozen
     ) -> TrunkRunner:
         """Verify a trunk's files against its manifest and open them.
 
         Args:
             manifest: What the files must be.
             read: Returns the bytes of a file by name.
-            providers: As ``choose_providers`` returns them.
+            providers: As ``choose_providers`` returns them. Where the trunk cannot run with the
+                best of them, the log says so, and it runs with the others.
             threads: Threads within one run; 0 for all cores.
+            device: How it uses its device.
 
         Raises:
             ManifestError: If a file differs from the manifest or is no such model.
@@ -74,16 +89,23 @@ class TrunkRunner:
             manifest.files[name].verify(name, files[name])
         tokenizer = TextTokenizer.from_bytes(files[TOKENIZER_FILE])
         try:
-            session = ort.InferenceSession(
-                files[TRUNK_FILE], session_options(threads), providers=list(providers)
+            session, way = open_session(
+                files[TRUNK_FILE],
+                trunk_attempts(manifest, providers, device),
+                threads=threads,
+                name=manifest.name,
             )
-        except _LOAD_ERRORS as error:
+        except LOAD_ERRORS as error:
             raise ManifestError(f"{TRUNK_FILE} of {manifest.name} cannot be loaded") from error
         output = session.get_outputs()[0]
         inputs = [node.name for node in session.get_inputs()]
         if inputs != ["input_ids", "attention_mask"] or output.shape[0] != manifest.taps:
             raise ManifestError(f"{TRUNK_FILE} of {manifest.name} has other inputs or outputs")
-        return cls(manifest, session, tokenizer)
+        graphs = GraphRuns(session, manifest, device_of(way.providers)) if way.cuda_graphs else None
+        resident = None
+        if _stays(manifest, way.providers, device):
+            resident = ResidentTrunk(session, manifest, graphs=graphs)
+        return cls(manifest, session, tokenizer, resident=resident)
 
     @classmethod
     def open_folder(
@@ -105,9 +127,19 @@ class TrunkRunner:
         return cls.open(manifest, read, providers=providers, threads=threads)
 
     @property
+    def providers(self) -> list[str]:
+        """The providers that it really runs with: banks behind it go to the same device."""
+        return list(self._session.get_providers())
+
+    @property
+    def max_windows(self) -> int | None:
+        """Most windows in one run; None: any number."""
+        return TENSORRT_WINDOWS if self.providers[0] == TENSORRT else None
+
+    @property
     def runtime(self) -> str:
         """What computes: other releases, devices and processors may give other last bits."""
-        device = self._session.get_providers()[0]
+        device = self.providers[0]
         return f"onnxruntime {ort.__version__}, {device}, {platform.machine()}"
 
     @property
@@ -136,7 +168,7 @@ class TrunkRunner:
 
     @property
     def _on_cpu(self) -> bool:
-        return bool(self._session.get_providers()[0] == CPU)
+        return self.providers[0] == CPU
 
     def run(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the hidden states of a batch of windows.
@@ -148,6 +180,19 @@ class TrunkRunner:
         Returns:
             [taps, windows, length, hidden_size]; each vector is layer-normed.
         """
+        if self.resident is not None:
+            return np.asarray(self.resident.taps(ids, mask), dtype=np.float32)
         feeds = {"input_ids": ids, "attention_mask": mask}
         taps = self._session.run(["taps"], feeds)[0]
         return np.asarray(taps, dtype=np.float32)
+
+
+def _stays(manifest: TrunkManifest, providers: Sequence[str], device: DeviceOptions) -> bool:
+    """Return whether the states stay on the device for the banks.
+
+    Not those of windows that run alone: gathering from many runs costs more than it saves, and int8
+    is for CPUs.
+    """
+    if device.states != "auto":
+        return device.states == "device"
+    return device_of(providers) != "cpu" and manifest.precision != "int8"
