@@ -17,10 +17,12 @@ from benchmarks.serving.models import TrunkFolder
 from services.common.blobs import LocalCache
 from services.common.modeling.manifest import ADAPTER_FILE, AdapterManifest
 from services.common.modeling.onnx.providers import choose_providers
+from services.common.modeling.onnx.sessions import DeviceOptions
 from services.inference.config import InferenceSettings
 from services.inference.domain import AdapterRef, AdapterSet
 from services.inference.engine.loader import EngineOptions, ModelLoader
 from services.inference.engine.model import Model
+from services.inference.engine.part import SegmentAnswer
 from services.inference.ports import Registry
 from services.trainer.engines.interface import AdapterArtifact
 
@@ -60,6 +62,8 @@ def load_models(
     cache: Path,
     threads: int,
     batch_tokens: int = 0,
+    providers: Sequence[str] | None = None,
+    device: DeviceOptions = DeviceOptions(),  # noqa: B008 - frozen
 ) -> dict[str, Model]:
     """Load each project's adapters as the inference service does; they share the trunk.
 
@@ -69,13 +73,16 @@ def load_models(
         cache: Folder of verified copies.
         threads: Of a session's run.
         batch_tokens: Most pieces in one run; 0: as the service has it on a CPU.
+        providers: Of onnxruntime, best first; None: what `auto` chooses.
+        device: How trunks use their device.
     """
     adapters = [adapter for some in projects.values() for adapter in some]
     options = EngineOptions(
-        providers=choose_providers("auto"),
+        providers=providers or choose_providers("auto"),
         threads=threads,
         batch_tokens=batch_tokens
         or InferenceSettings.model_construct().batch_sizes(on_gpu=False)[0],
+        device=device,
     )
 
     async def load() -> dict[str, Model]:
@@ -97,7 +104,7 @@ def _set_of(adapters: Sequence[AdapterArtifact]) -> AdapterSet:
     return AdapterSet(labels=labels)
 
 
-def engine_run(model: Model, texts: Sequence[str]) -> Callable[[], object]:
+def engine_run(model: Model, texts: Sequence[str]) -> Callable[[], list[SegmentAnswer]]:
     """Return what runs the engine over texts that are tokenised already, as one batch."""
     (ask,) = model.select(model.parts[0].labels)
     prepared = ask.part.predictor.prepare(texts)

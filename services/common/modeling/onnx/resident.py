@@ -139,6 +139,11 @@ class ResidentTrunk:
         # writes again: their output is gathered before.
         self._lock = threading.Lock()
 
+    @property
+    def recorded(self) -> int:
+        """How many runs are recorded as CUDA graphs."""
+        return 0 if self._graphs is None else self._graphs.recorded
+
     def fit(
         self, ids: NDArray[np.int64], mask: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
