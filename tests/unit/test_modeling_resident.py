@@ -29,7 +29,7 @@ from services.common.modeling.packing import (
     state_sums,
 )
 from services.common.modeling.states import Segment, WordStateReader, cut_segments
-from tests.unit.tiny_trunk import TAPS, open_trunk, trunk_files
+from tests.unit.tiny_trunk import HIDDEN, TAPS, open_trunk, trunk_files
 
 CPU = ["CPUExecutionProvider"]
 TEXTS = ["Ab cd, ef!", "", "\ufffd", "x \ufffd y", "東京 a😀b " * 30, "one two three"]
@@ -112,6 +112,11 @@ def test_no_words_need_no_device() -> None:
     inputs = reader.read_for_banks(segments_of(reader, ["", "\ufffd"]))
     assert all(isinstance(item, WordInputs) for item in inputs)
     assert not packed_states(inputs).any()
+    # Texts without words that were read beside others, and are packed by themselves.
+    found = reader.read_for_banks(segments_of(reader, ["ab", "\ufffd"]))
+    nothing = [found[1].part(0, 0), found[1].part(1, 1)]
+    assert packed_states(nothing, gap=0).shape == (TAPS, 0, HIDDEN)
+    assert not packed_states(nothing, gap=2).any()
 
 
 def test_states_of_half_precision() -> None:
@@ -248,6 +253,8 @@ def test_what_cannot_be_recorded_is_run_without() -> None:
     for one in found:
         np.testing.assert_allclose(one, packed_states(host.read(segments)), atol=1e-5)
     assert graphs.recorded == 0
+    ids = np.ones((1, 3), dtype=np.int64)
+    assert graphs.fit(ids, ids)[0] is ids
     assert logs == [
         {
             "event": "execution_provider_fallback",

@@ -95,7 +95,7 @@ class GraphRuns:
         self, ids: NDArray[np.int64], mask: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return inputs padded to the shape that they run in; too large ones as they are."""
-        shape = self._shape(*ids.shape)
+        shape = self._shape(*ids.shape) if self._usable else None
         if shape is None:
             return ids, mask
         windows, length = ids.shape

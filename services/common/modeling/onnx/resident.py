@@ -91,8 +91,12 @@ class ResidentWords:
     value: ort.OrtValue
     sessions: StateSessions
 
-    def pack(self, rows: NDArray[np.int64]) -> ort.OrtValue:
+    def pack(self, rows: NDArray[np.int64]) -> ort.OrtValue | NDArray[np.float32]:
         """Return the states of words, [taps, rows, hidden], on the device; of -1: zeros."""
+        if not len(rows):
+            # Nothing to ask a device for.
+            taps, _, hidden = self.value.shape()
+            return np.zeros((taps, 0, hidden), dtype=np.float32)
         return self.sessions.pack(self.value, rows)
 
     def sums(self, groups: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float32]]:
