@@ -376,7 +376,15 @@ def test_every_family_is_read_as_it_is_served_and_learns(family: str, tmp_path: 
     assert np.abs(runner.run(ids, np.ones_like(ids)) - before).max() > 0
 
 
-def torch_twin(source: TrunkSource) -> TunableTrunk:
+class TorchTwin(TunableTrunk):
+    """Stands in for a ``TrunkRunner``."""
+
+    runs_alone = False
+    run_cost = 0
+    max_windows = None
+
+
+def torch_twin(source: TrunkSource) -> TorchTwin:
     """Return an encoder as something that runs windows, without the time that an export takes."""
     tokenizer = TextTokenizer.from_bytes(source.tokenizer.backend_tokenizer.to_str().encode())
     manifest = TrunkManifest(
@@ -392,4 +400,4 @@ def torch_twin(source: TrunkSource) -> TunableTrunk:
         files={"tokenizer.json": FileDigest.of(b"")},
     )
     twin = dataclasses.replace(source, model=copy.deepcopy(source.model))
-    return TunableTrunk.full(twin, manifest, tokenizer, torch.device("cpu"), should_stop=never)
+    return TorchTwin.full(twin, manifest, tokenizer, torch.device("cpu"), should_stop=never)

@@ -28,9 +28,6 @@ _BATCH_TOKENS = 4096
 class TunableTrunk:
     """An encoder whose weights, or low-rank changes of them, are trained."""
 
-    runs_alone = False
-    """As of a ``TrunkRunner``: windows may share a run."""
-
     def __init__(
         self,
         source: TrunkSource,
