@@ -91,6 +91,7 @@ from spanloop._types.reports import (
     ConfusionCell,
     LabelErrors,
     LearningCurvePoint,
+    PrecisionCheck,
     RunningJob,
     SplitReport,
     TrainingReport,
@@ -99,6 +100,7 @@ from spanloop._types.reports import (
     WorstExample,
 )
 from spanloop._types.scripts import ScriptLimits, TrainingScript
+from spanloop._types.servers import Device, InferenceServer, PrecisionChoice
 from spanloop._types.suggestions import SuggestedTask, Suggestions, SuggestionStrategy
 from spanloop._types.team import (
     AccessToken,
@@ -145,6 +147,7 @@ from spanloop._types.training import (
     TrainingResources,
     TrainingSource,
     TrainingTimings,
+    TrunkPrecision,
 )
 from spanloop._types.trials import (
     AnswerDifference,
@@ -180,6 +183,7 @@ __all__ = [
     "DeploymentAction",
     "DeploymentGate",
     "DeploymentOutcome",
+    "Device",
     "EngineDescription",
     "EpochMetrics",
     "EvaluationReport",
@@ -194,6 +198,7 @@ __all__ = [
     "ImportNotice",
     "ImportProblem",
     "ImportReport",
+    "InferenceServer",
     "Label",
     "LabelErrors",
     "LabelPin",
@@ -216,6 +221,8 @@ __all__ = [
     "ParityReport",
     "PreannotationJob",
     "PreannotationJobState",
+    "PrecisionCheck",
+    "PrecisionChoice",
     "PredictResult",
     "PredictedChoice",
     "Prediction",
@@ -289,6 +296,7 @@ __all__ = [
     "TrialReporter",
     "TrialState",
     "TriedCandidate",
+    "TrunkPrecision",
     "Uncertainty",
     "ValidatedConfig",
     "Verdict",

@@ -26,6 +26,7 @@ from services.inference.access import ACCESS
 from services.inference.batcher import Batcher
 from services.inference.config import InferenceSettings
 from services.inference.deployment_memory import DEPLOYMENT_COLLECTION, DeploymentMemory
+from services.inference.domain import Device
 from services.inference.engine.loader import EngineOptions, ModelLoader
 from services.inference.engine.worker import EngineThreads
 from services.inference.handlers.exports import Exports
@@ -40,6 +41,7 @@ from services.inference.peers import AnnotationPeer, RegistryPeer
 from services.inference.pins import PinnedModels, PinResolver
 from services.inference.ports import Annotation, Registry
 from services.inference.preannotate import Preannotation, PreannotationOptions
+from services.inference.presence import Presence
 from services.inference.remembering import Remembering
 from services.inference.repository import JOB_COLLECTION, JobRepository
 from services.inference.runner import PreannotationRunner
@@ -87,7 +89,8 @@ async def build(
     ids = ids or SortableIds()
     providers = choose_providers(settings.execution_provider)
     device = _device_options(settings, providers)
-    batch_tokens, background_tokens = settings.batch_sizes(on_gpu=providers[0] != CPU)
+    computes_on = Device.CPU if providers[0] == CPU else Device.CUDA
+    batch_tokens, background_tokens = settings.batch_sizes(on_gpu=computes_on is Device.CUDA)
     options = EngineOptions(
         providers=providers,
         threads=settings.intra_op_threads,
@@ -183,6 +186,9 @@ async def build(
         open_servicer = OpenInferenceServicer(open_inference, release=release())
         naming = ConfigNaming(manager, annotation)
         remembering = Remembering(manager, memory)
+        presence = Presence(
+            registry, ids.new(), computes_on, pause_seconds=settings.server_report_seconds
+        )
         metrics = CollectorRegistry()
         metrics.register(ServingMetrics(manager, batcher))
         metrics.register(PreannotationMetrics(runner, preannotation.tally))
@@ -214,8 +220,9 @@ async def build(
                 BackgroundTask(name="config-naming", run=naming.run),
                 BackgroundTask(name="trial-comparisons", run=comparisons.run),
                 BackgroundTask(name="trial-reports", run=reporter.run),
+                BackgroundTask(name="server-presence", run=presence.run),
             ],
-            on_drain=[remembering.flush, reporter.report_all],
+            on_drain=[remembering.flush, reporter.report_all, presence.leave],
             on_stopping=[open_inference.stopping],
             # No check of the store: predictions need none, and a balancer that follows health must
             # not take every server away while only the database is. Jobs answer UNAVAILABLE then.

@@ -85,6 +85,13 @@ class InferenceSettings(ServiceSettings):
         description="A canary answers nothing when the registry has taken no report for this long, "
         "as nobody could end it; it goes on when the registry is back.",
     )
+    server_report_seconds: float = Field(
+        10,
+        ge=0.5,
+        le=600,
+        description="How often the registry is told that this server is there and what it computes "
+        "on; one that died counts as there for three times as long.",
+    )
     load_retry_seconds: float = Field(
         0.5,
         gt=0,

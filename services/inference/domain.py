@@ -24,6 +24,13 @@ CONVERTED_AT_ONCE = 10_000
 long texts, with the labels of every word, would hold up every other call for seconds."""
 
 
+class Device(StrEnum):
+    """What a server computes on."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 @dataclass(frozen=True, kw_only=True)
 class AdapterRef:
     """One adapter as a deployment or a pin names it.

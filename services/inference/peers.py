@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import grpc
+from google.protobuf.duration_pb2 import Duration
 from grpc import aio
 
 from services.common.artifacts import download
@@ -16,6 +17,7 @@ from services.inference.convert.registry import deployment_of, model_version_of
 from services.inference.domain import (
     AdapterDigests,
     DeploymentRevision,
+    Device,
     ModelVersion,
     TaskPage,
     TaskPrediction,
@@ -31,10 +33,18 @@ from spanloop.annotation.v1 import (
 )
 from spanloop.annotation.v1 import labeling_service_pb2 as labeling_pb
 from spanloop.registry.v1 import registry_service_pb2 as registry_pb
-from spanloop.registry.v1 import registry_service_pb2_grpc, trial_pb2, trial_service_pb2_grpc
+from spanloop.registry.v1 import (
+    registry_service_pb2_grpc,
+    server_pb2,
+    server_service_pb2_grpc,
+    trial_pb2,
+    trial_service_pb2_grpc,
+)
+from spanloop.registry.v1 import server_service_pb2 as server_pb
 
 _REGISTRY = "registry"
 _ANNOTATION = "annotation"
+_DEVICES = {Device.CPU: server_pb2.DEVICE_CPU, Device.CUDA: server_pb2.DEVICE_CUDA}
 
 
 class RegistryPeer:
@@ -49,6 +59,7 @@ class RegistryPeer:
         self._silence = silence_seconds
         self._stub = registry_service_pb2_grpc.RegistryServiceStub(channel)
         self._trials = trial_service_pb2_grpc.TrialServiceStub(channel)
+        self._servers = server_service_pb2_grpc.ServerServiceStub(channel)
 
     async def watch_deployments(
         self,
@@ -70,6 +81,22 @@ class RegistryPeer:
         with peer_errors(_REGISTRY):
             response = await self._trials.ReportTrial(trial_convert.report_request(report))
         return bool(response.trial.state == trial_pb2.TRIAL_STATE_RUNNING)
+
+    async def report_server(self, server: str, device: Device, lifetime: float) -> None:
+        """See `Registry.report_server`."""
+        request = server_pb.ReportServerRequest(
+            server=server_pb2.InferenceServer(name=f"servers/{server}", device=_DEVICES[device]),
+            time_to_live=Duration(seconds=int(lifetime), nanos=int(lifetime % 1 * 1e9)),
+        )
+        with peer_errors(_REGISTRY):
+            await self._servers.ReportServer(request)
+
+    async def remove_server(self, server: str) -> None:
+        """See `Registry.remove_server`."""
+        with peer_errors(_REGISTRY):
+            await self._servers.RemoveServer(
+                server_pb.RemoveServerRequest(name=f"servers/{server}")
+            )
 
     async def deployment(self, project: str) -> DeploymentRevision:
         """See `Registry.deployment`."""

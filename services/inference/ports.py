@@ -8,6 +8,7 @@ from typing import Protocol
 from services.inference.domain import (
     AdapterDigests,
     DeploymentRevision,
+    Device,
     ModelVersion,
     TaskPage,
     TaskPrediction,
@@ -32,6 +33,20 @@ class Registry(Protocol):
         Raises:
             NotFoundError: There is no such trial.
         """
+        ...
+
+    async def report_server(self, server: str, device: Device, lifetime: float) -> None:
+        """Tell that a server is there, for so many seconds unless it reports again.
+
+        Args:
+            server: Its id.
+            device: What it computes on.
+            lifetime: Seconds.
+        """
+        ...
+
+    async def remove_server(self, server: str) -> None:
+        """Tell that a server goes."""
         ...
 
     async def deployment(self, project: str) -> DeploymentRevision:

@@ -27,21 +27,32 @@ from services.registry.handlers.lineage import LineageReader
 from services.registry.handlers.models import Models
 from services.registry.handlers.policies import Policies
 from services.registry.handlers.retention import Retention
+from services.registry.handlers.servers import Servers
 from services.registry.handlers.trials import Trials
 from services.registry.handlers.versions import Versions
+from services.registry.precision import PrecisionPolicy
 from services.registry.repository import COLLECTIONS, VersionDocuments
+from services.registry.server_documents import SERVER_COLLECTION, ServerDocuments
+from services.registry.server_servicer import ServerServicer
 from services.registry.servicer import RegistryServicer
 from services.registry.sweeper import Sweeper
 from services.registry.trial_history import TrialHistory
 from services.registry.trial_reports import REPORT_COLLECTION, TrialReports
 from services.registry.trial_servicer import TrialServicer
-from spanloop.registry.v1 import governance_service_pb2, registry_service_pb2, trial_service_pb2
+from spanloop.registry.v1 import (
+    governance_service_pb2,
+    registry_service_pb2,
+    server_service_pb2,
+    trial_service_pb2,
+)
 from spanloop.registry.v1 import governance_service_pb2_grpc as governance_grpc
 from spanloop.registry.v1 import registry_service_pb2_grpc as registry_grpc
+from spanloop.registry.v1 import server_service_pb2_grpc as server_grpc
 from spanloop.registry.v1 import trial_service_pb2_grpc as trial_grpc
 
 _SERVICE = registry_service_pb2.DESCRIPTOR.services_by_name["RegistryService"].full_name
 _GOVERNANCE = governance_service_pb2.DESCRIPTOR.services_by_name["GovernanceService"].full_name
+_SERVERS = server_service_pb2.DESCRIPTOR.services_by_name["ServerService"].full_name
 _TRIALS = trial_service_pb2.DESCRIPTOR.services_by_name["TrialService"].full_name
 
 
@@ -50,7 +61,13 @@ async def build(settings: RegistrySettings, *, clock: Clock | None = None) -> As
     """Open the stores, yield what is to be served, close the stores."""
     clock = clock or SystemClock()
     blobs = BlobStore.from_url(settings.artifacts)
-    collections = [*COLLECTIONS, USES_COLLECTION, LOG_COLLECTION, REPORT_COLLECTION]
+    collections = [
+        *COLLECTIONS,
+        USES_COLLECTION,
+        LOG_COLLECTION,
+        REPORT_COLLECTION,
+        SERVER_COLLECTION,
+    ]
     async with opened(settings.database, collections) as store:
         grace = Grace(seconds=settings.artifact_grace_seconds, clock=clock)
         log = DeploymentLog(store)
@@ -95,6 +112,8 @@ async def build(settings: RegistrySettings, *, clock: Clock | None = None) -> As
             ),
             clock,
         )
+        policy = PrecisionPolicy(cpu=settings.cpu_precision, cuda=settings.cuda_precision)
+        servers = ServerServicer(Servers(ServerDocuments(store), policy, clock))
 
         yield Wiring(
             services=[
@@ -111,6 +130,10 @@ async def build(settings: RegistrySettings, *, clock: Clock | None = None) -> As
                 GrpcService(
                     full_name=_TRIALS,
                     register=partial(trial_grpc.add_TrialServiceServicer_to_server, trials),
+                ),
+                GrpcService(
+                    full_name=_SERVERS,
+                    register=partial(server_grpc.add_ServerServiceServicer_to_server, servers),
                 ),
             ],
             access=ACCESS,

@@ -22,6 +22,8 @@ from spanloop.registry.v1 import (
     governance_service_pb2_grpc,
     registry_service_pb2,
     registry_service_pb2_grpc,
+    server_service_pb2,
+    server_service_pb2_grpc,
     trial_service_pb2,
     trial_service_pb2_grpc,
 )
@@ -57,6 +59,7 @@ _FILES = {
     "RegistryService": (registry_service_pb2, registry_service_pb2_grpc),
     "GovernanceService": (governance_service_pb2, governance_service_pb2_grpc),
     "TrialService": (trial_service_pb2, trial_service_pb2_grpc),
+    "ServerService": (server_service_pb2, server_service_pb2_grpc),
     "InferenceService": (inference_service_pb2, inference_service_pb2_grpc),
 }
 

@@ -35,6 +35,7 @@ from spanloop.registry.v1 import (
     governance_service_pb2,
     governance_service_pb2_grpc,
     registry_service_pb2_grpc,
+    server_service_pb2_grpc,
     trial_pb2,
     trial_service_pb2,
     trial_service_pb2_grpc,
@@ -119,6 +120,7 @@ class RegistryClient:
     def __init__(self, channel: aio.Channel) -> None:
         self.stub = registry_service_pb2_grpc.RegistryServiceStub(channel)
         self.governance = governance_service_pb2_grpc.GovernanceServiceStub(channel)
+        self.server_stub = server_service_pb2_grpc.ServerServiceStub(channel)
         self.trial_stub = trial_service_pb2_grpc.TrialServiceStub(channel)
 
     async def upload(self, data: bytes) -> str:

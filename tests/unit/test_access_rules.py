@@ -20,7 +20,12 @@ from spanloop.annotation.v1 import (
 )
 from spanloop.inference.oip.v2 import open_inference_service_pb2
 from spanloop.inference.v1 import inference_service_pb2
-from spanloop.registry.v1 import governance_service_pb2, registry_service_pb2, trial_service_pb2
+from spanloop.registry.v1 import (
+    governance_service_pb2,
+    registry_service_pb2,
+    server_service_pb2,
+    trial_service_pb2,
+)
 from spanloop.trainer.v1 import (
     resource_service_pb2,
     trainer_service_pb2,
@@ -48,7 +53,12 @@ CONTRACTS: dict[str, tuple[ModuleType, ...]] = {
         training_script_service_pb2,
         training_settings_service_pb2,
     ),
-    "registry": (governance_service_pb2, registry_service_pb2, trial_service_pb2),
+    "registry": (
+        governance_service_pb2,
+        registry_service_pb2,
+        server_service_pb2,
+        trial_service_pb2,
+    ),
     "inference": (inference_service_pb2, open_inference_service_pb2),
 }
 

@@ -29,10 +29,12 @@ from spanloop.registry.v1 import (
     model_version_pb2,
     registry_policy_pb2,
     retention_pb2,
+    server_pb2,
     trial_pb2,
 )
 from spanloop.registry.v1 import governance_service_pb2 as governance_pb
 from spanloop.registry.v1 import registry_service_pb2 as registry_pb
+from spanloop.registry.v1 import server_service_pb2 as server_pb
 from spanloop.registry.v1 import trial_service_pb2 as trial_pb
 from spanloop.trainer.v1 import resource_service_pb2 as resource_pb
 from spanloop.trainer.v1 import trainer_service_pb2 as trainer_pb
@@ -831,6 +833,52 @@ def test_option_helpers() -> None:
     assert job_name("p/j", "trainingJobs") == "projects/p/trainingJobs/j"
     full = "projects/p/trainingJobs/j"
     assert job_name(full, "trainingJobs") == full
+
+
+def test_servers(fake: Fake) -> None:
+    server = server_pb2.InferenceServer(name="servers/abc", device=server_pb2.DEVICE_CUDA)
+    fake.answers["ListServers"] = lambda _, __: server_pb.ListServersResponse(servers=[server])
+    fake.answers["ChooseTrunkPrecision"] = lambda _, __: server_pb.ChooseTrunkPrecisionResponse(
+        precision="fp16", reason="1 server computes on CUDA.", cuda_servers=1
+    )
+    result = run("servers")
+    assert result.exit_code == 0, result.output
+    assert "abc" in result.stdout
+    assert "cuda" in result.stdout
+    assert "read the trunk in fp16: 1 server" in result.stderr.replace("\n", " ")
+    told = json.loads(run("servers", "--json").stdout)
+    assert told["servers"][0]["device"] == "cuda"
+    assert told["trunk_precision"]["precision"] == "fp16"
+
+
+def test_the_precision_of_a_job_and_what_it_costs_are_shown(fake: Fake) -> None:
+    made = job("DONE")
+    made.trunk_precision.precision = "int8"
+    made.trunk_precision.reason = "The job asks for it."
+    fake.answers["GetTrainingJob"] = lambda _, __: trainer_pb.GetTrainingJobResponse(
+        training_job=made
+    )
+    assert "int8: The job asks for it." in run("jobs", "show", "p/j").stdout
+    told = json.loads(run("jobs", "show", "p/j", "--json").stdout)["trunk_precision"]
+    assert told == {"precision": "int8", "reason": "The job asks for it."}
+    metrics = evaluation_pb2.SpanMetrics(precision=0.5, recall=0.25, f1=0.456, support=80)
+    report = training_report_pb2.TrainingReport(
+        precision_check={
+            "precision": "int8",
+            "fp32_evaluation": evaluation_pb2.SplitEvaluation(
+                split="SPLIT_DEV", labels={"PER": metrics}, micro=metrics, macro=metrics, texts=9
+            ),
+            "max_label_loss": 0.03,
+            "min_spans": 50,
+            "trained": True,
+        }
+    )
+    fake.answers["GetTrainingReport"] = lambda _, __: report_pb.GetTrainingReportResponse(
+        training_report=report
+    )
+    shown = run("report", "p/j")
+    assert "0.456" in shown.stdout
+    assert "trained in fp32 instead of int8" in shown.stderr.replace("\n", " ")
 
 
 def test_trials(fake: Fake) -> None:

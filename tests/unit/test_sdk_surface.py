@@ -18,7 +18,7 @@ from spanloop.annotation.v1 import (
 )
 from spanloop.common.v1 import evaluation_pb2, text_pb2
 from spanloop.inference.v1 import export_pb2, preannotation_job_pb2, predict_pb2, serving_state_pb2
-from spanloop.registry.v1 import audit_pb2, deployment_pb2, model_version_pb2, trial_pb2
+from spanloop.registry.v1 import audit_pb2, deployment_pb2, model_version_pb2, server_pb2, trial_pb2
 from spanloop.trainer.v1 import training_job_pb2
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,7 +59,7 @@ def test_public_names_are_pinned() -> None:
         "Unavailable",
         "Unimplemented",
     }
-    assert len(types.__all__) == len(set(types.__all__)) == 138
+    assert len(types.__all__) == len(set(types.__all__)) == 143
     assert all(hasattr(types, name) for name in types.__all__)
     assert (SDK / "py.typed").exists()
 
@@ -71,6 +71,7 @@ CALLS = [
     "assign_models",
     "cancel_preannotation_job",
     "cancel_training_job",
+    "choose_trunk_precision",
     "close",
     "count_labels",
     "create_access_token",
@@ -135,6 +136,7 @@ CALLS = [
     "list_resources",
     "list_revisions",
     "list_rule_sets",
+    "list_servers",
     "list_snapshots",
     "list_tasks",
     "list_training_jobs",
@@ -238,6 +240,7 @@ def test_the_sdk_imports_no_service_and_no_heavy_package() -> None:
         (types.ModelVersionState, model_version_pb2.ModelVersionState, "MODEL_VERSION_STATE_"),
         (types.DeploymentAction, deployment_pb2.DeploymentAction, "DEPLOYMENT_ACTION_"),
         (types.AuditAction, audit_pb2.AuditAction, "AUDIT_ACTION_"),
+        (types.Device, server_pb2.Device, "DEVICE_"),
         (types.TrialMode, trial_pb2.TrialMode, "TRIAL_MODE_"),
         (types.TrialState, trial_pb2.TrialState, "TRIAL_STATE_"),
         (types.CandidateState, trial_pb2.CandidateState, "CANDIDATE_STATE_"),

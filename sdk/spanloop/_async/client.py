@@ -16,6 +16,7 @@ from spanloop._async.registry import RegistryCalls
 from spanloop._async.reports import ReportCalls
 from spanloop._async.scripts import ScriptCalls
 from spanloop._async.selection import SelectionCalls
+from spanloop._async.servers import ServerCalls
 from spanloop._async.suggestions import SuggestionCalls
 from spanloop._async.team import TeamCalls
 from spanloop._async.tools import ToolCalls
@@ -40,6 +41,7 @@ class AsyncClient(
     RegistryCalls,
     GovernanceCalls,
     TrialCalls,
+    ServerCalls,
     InferenceCalls,
 ):
     """A client of all four services; use it in a `with` block of its kind, or close it.

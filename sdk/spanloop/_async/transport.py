@@ -32,6 +32,7 @@ from spanloop.registry.v1.governance_service_pb2_grpc import (
     GovernanceServiceStub as GovernanceStub,
 )
 from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceStub as RegistryStub
+from spanloop.registry.v1.server_service_pb2_grpc import ServerServiceStub as ServerStub
 from spanloop.registry.v1.trial_service_pb2_grpc import TrialServiceStub as TrialStub
 from spanloop.trainer.v1.resource_service_pb2_grpc import ResourceServiceStub as ResourceStub
 from spanloop.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub as TrainerStub
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from spanloop.inference.v1.inference_service_pb2_grpc import InferenceServiceAsyncStub
     from spanloop.registry.v1.governance_service_pb2_grpc import GovernanceServiceAsyncStub
     from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
+    from spanloop.registry.v1.server_service_pb2_grpc import ServerServiceAsyncStub
     from spanloop.registry.v1.trial_service_pb2_grpc import TrialServiceAsyncStub
     from spanloop.trainer.v1.resource_service_pb2_grpc import ResourceServiceAsyncStub
     from spanloop.trainer.v1.trainer_service_pb2_grpc import TrainerServiceAsyncStub
@@ -80,7 +82,7 @@ if TYPE_CHECKING:
 _STUBS = (
     *("annotation", "labeling", "members", "history", "agreement", "rules", "suggestions"),
     *("trainer", "groups", "settings", "reports", "resources", "scripts"),
-    *("registry", "governance", "trials", "inference"),
+    *("registry", "governance", "trials", "servers", "inference"),
 )
 
 
@@ -154,6 +156,7 @@ class AsyncTransport:
         self.registry: RegistryServiceAsyncStub
         self.governance: GovernanceServiceAsyncStub
         self.trials: TrialServiceAsyncStub
+        self.servers: ServerServiceAsyncStub
         self.inference: InferenceServiceAsyncStub
 
     def __getattr__(self, name: str) -> object:
@@ -191,6 +194,8 @@ class AsyncTransport:
                 self.governance = GovernanceStub(self.channel("registry"))
             case "trials":
                 self.trials = TrialStub(self.channel("registry"))
+            case "servers":
+                self.servers = ServerStub(self.channel("registry"))
             case "inference":
                 self.inference = InferenceStub(self.channel(name))
             case _:

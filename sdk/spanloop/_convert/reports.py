@@ -18,6 +18,9 @@ def report(message: pb.TrainingReport) -> types.TrainingReport:
             for point in message.learning_curve
         ),
         epochs=tuple(training.epoch(epoch) for epoch in message.epochs),
+        precision_check=_precision(message.precision_check)
+        if message.HasField("precision_check")
+        else None,
     )
 
 
@@ -26,6 +29,16 @@ def workers(message: resource_service_pb2.ListResourcesResponse) -> types.Worker
     return types.Workers(
         workers=tuple(_worker(worker) for worker in message.workers),
         waiting_jobs=message.waiting_jobs,
+    )
+
+
+def _precision(message: pb.PrecisionCheck) -> types.PrecisionCheck:
+    return types.PrecisionCheck(
+        precision=message.precision,
+        trained=message.trained,
+        fp32_evaluation=basic.split_evaluation_from(message.fp32_evaluation),
+        max_label_loss=message.max_label_loss,
+        min_spans=message.min_spans,
     )
 
 

@@ -54,6 +54,11 @@ def job(message: pb.TrainingJob) -> types.TrainingJob:
         group=message.group,
         deployment=_deployment(message.deployment) if message.HasField("deployment") else None,
         example_counts=dict(message.example_counts),
+        trunk_precision=types.TrunkPrecision(
+            precision=message.trunk_precision.precision, reason=message.trunk_precision.reason
+        )
+        if message.HasField("trunk_precision")
+        else None,
     )
 
 

@@ -17,6 +17,7 @@ from spanloop._sync.registry import RegistryCalls
 from spanloop._sync.reports import ReportCalls
 from spanloop._sync.scripts import ScriptCalls
 from spanloop._sync.selection import SelectionCalls
+from spanloop._sync.servers import ServerCalls
 from spanloop._sync.suggestions import SuggestionCalls
 from spanloop._sync.team import TeamCalls
 from spanloop._sync.tools import ToolCalls
@@ -40,6 +41,7 @@ class Client(
     RegistryCalls,
     GovernanceCalls,
     TrialCalls,
+    ServerCalls,
     InferenceCalls,
 ):
     """A client of all four services; use it in a `with` block of its kind, or close it.

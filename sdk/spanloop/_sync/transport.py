@@ -31,6 +31,7 @@ from spanloop.registry.v1.governance_service_pb2_grpc import (
     GovernanceServiceStub as GovernanceStub,
 )
 from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceStub as RegistryStub
+from spanloop.registry.v1.server_service_pb2_grpc import ServerServiceStub as ServerStub
 from spanloop.registry.v1.trial_service_pb2_grpc import TrialServiceStub as TrialStub
 from spanloop.trainer.v1.resource_service_pb2_grpc import ResourceServiceStub as ResourceStub
 from spanloop.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub as TrainerStub
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from spanloop.inference.v1.inference_service_pb2_grpc import InferenceServiceStub
     from spanloop.registry.v1.governance_service_pb2_grpc import GovernanceServiceStub
     from spanloop.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
+    from spanloop.registry.v1.server_service_pb2_grpc import ServerServiceStub
     from spanloop.registry.v1.trial_service_pb2_grpc import TrialServiceStub
     from spanloop.trainer.v1.resource_service_pb2_grpc import ResourceServiceStub
     from spanloop.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub
@@ -79,7 +81,7 @@ if TYPE_CHECKING:
 _STUBS = (
     *("annotation", "labeling", "members", "history", "agreement", "rules", "suggestions"),
     *("trainer", "groups", "settings", "reports", "resources", "scripts"),
-    *("registry", "governance", "trials", "inference"),
+    *("registry", "governance", "trials", "servers", "inference"),
 )
 
 
@@ -153,6 +155,7 @@ class Transport:
         self.registry: RegistryServiceStub
         self.governance: GovernanceServiceStub
         self.trials: TrialServiceStub
+        self.servers: ServerServiceStub
         self.inference: InferenceServiceStub
 
     def __getattr__(self, name: str) -> object:
@@ -190,6 +193,8 @@ class Transport:
                 self.governance = GovernanceStub(self.channel("registry"))
             case "trials":
                 self.trials = TrialStub(self.channel("registry"))
+            case "servers":
+                self.servers = ServerStub(self.channel("registry"))
             case "inference":
                 self.inference = InferenceStub(self.channel(name))
             case _:

@@ -82,13 +82,36 @@ class LearningCurvePoint:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PrecisionCheck:
+    """What is reached on the trunk in fp32, beside the precision that a job trained on.
+
+    Attributes:
+        precision: What the job trained on.
+        fp32_evaluation: On fp32: the same texts as in the report on this split.
+        trained: Whether by a training on fp32; else the same adapters read the trunk in fp32.
+        max_label_loss: The F1 that a label may lose against fp32.
+        min_spans: Annotated spans that a label needs to be held to that.
+    """
+
+    precision: str
+    fp32_evaluation: SplitEvaluation
+    trained: bool
+    max_label_loss: float
+    min_spans: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingReport:
-    """What is known about the quality of what a job trained."""
+    """What is known about the quality of what a job trained.
+
+    `precision_check` is there when it trained on another precision of the trunk than fp32.
+    """
 
     name: str
     splits: tuple[SplitReport, ...]
     learning_curve: tuple[LearningCurvePoint, ...]
     epochs: tuple[EpochMetrics, ...]
+    precision_check: PrecisionCheck | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,6 +44,7 @@ class TrainingFailureReason(Choice):
     CONTRADICTORY_ANNOTATIONS = "contradictory_annotations"
     SCRIPT_FAILED = "script_failed"
     RESOURCES_INSUFFICIENT = "resources_insufficient"
+    PRECISION_REFUSED = "precision_refused"
 
 
 class TrainingSource(Choice):
@@ -70,6 +71,14 @@ class DeploymentOutcome:
     deployed: bool
     deployment_revision: int = 0
     message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrunkPrecision:
+    """In which precision a job reads its trunk, and why."""
+
+    precision: str
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,8 +171,8 @@ class TrainingJob:
     """One training run: a snapshot in, a model version out.
 
     `evaluation` is there once evaluated, `model_version` once DONE, `failure` when FAILED,
-    `waiting_reason` when it is WAITING and could not be taken so far, `deployment` once deploying
-    was decided.
+    `waiting_reason` when it is WAITING and could not be taken so far, `trunk_precision` once a
+    worker began, `deployment` once deploying was decided.
     """
 
     name: str
@@ -196,6 +205,7 @@ class TrainingJob:
     group: str = ""
     deployment: DeploymentOutcome | None = None
     example_counts: Mapping[str, int] = field(default_factory=dict)
+    trunk_precision: TrunkPrecision | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -114,6 +114,15 @@ def _show(found: TrainingReport) -> None:
     for split in found.splits:
         print_evaluation(EvaluationReport(splits=(split.evaluation,)), split=split.evaluation.split)
         _show_errors(split)
+    if (check := found.precision_check) is not None:
+        print_evaluation(
+            EvaluationReport(splits=(check.fp32_evaluation,)), split=check.fp32_evaluation.split
+        )
+        what = "trained" if check.trained else "read by the same adapters"
+        note(
+            f"Above: {what} in fp32 instead of {check.precision}. Labels with {check.min_spans} "
+            f"spans or more may lose {check.max_label_loss:g} of F1."
+        )
     if found.learning_curve:
         print_table(
             ["#train texts", "#micro F1"],

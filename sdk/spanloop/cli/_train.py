@@ -228,6 +228,7 @@ def show_job(job: TrainingJob, project: str = "PROJECT") -> None:
         ("group", job.group),
         ("snapshot", job.snapshot),
         ("labels", ", ".join(job.labels) or "all"),
+        ("trunk", job.trunk_source),
         ("model version", job.model_version),
         ("created", job.create_time),
         ("started", job.start_time),
@@ -235,6 +236,8 @@ def show_job(job: TrainingJob, project: str = "PROJECT") -> None:
         ("training seconds", job.timings.training_seconds),
         ("activation seconds", job.timings.activation_seconds),
     ]
+    if (chosen := job.trunk_precision) is not None:
+        rows.append(("trunk's precision", f"{chosen.precision}: {chosen.reason}"))
     if job.deployment is not None:
         rows.append(("deployment", job.deployment.message or job.deployment.deployed))
     if job.failure is not None:

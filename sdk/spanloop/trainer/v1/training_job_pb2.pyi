@@ -39,6 +39,7 @@ class TrainingFailureReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TRAINING_FAILURE_REASON_CONTRADICTORY_ANNOTATIONS: _ClassVar[TrainingFailureReason]
     TRAINING_FAILURE_REASON_SCRIPT_FAILED: _ClassVar[TrainingFailureReason]
     TRAINING_FAILURE_REASON_RESOURCES_INSUFFICIENT: _ClassVar[TrainingFailureReason]
+    TRAINING_FAILURE_REASON_PRECISION_REFUSED: _ClassVar[TrainingFailureReason]
 
 class TrainingSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -66,6 +67,7 @@ TRAINING_FAILURE_REASON_TOO_FEW_COMPLETIONS: TrainingFailureReason
 TRAINING_FAILURE_REASON_CONTRADICTORY_ANNOTATIONS: TrainingFailureReason
 TRAINING_FAILURE_REASON_SCRIPT_FAILED: TrainingFailureReason
 TRAINING_FAILURE_REASON_RESOURCES_INSUFFICIENT: TrainingFailureReason
+TRAINING_FAILURE_REASON_PRECISION_REFUSED: TrainingFailureReason
 TRAINING_SOURCE_UNSPECIFIED: TrainingSource
 TRAINING_SOURCE_MANUAL: TrainingSource
 TRAINING_SOURCE_ACTIVE_LEARNING: TrainingSource
@@ -161,6 +163,14 @@ class DeploymentOutcome(_message.Message):
     message: str
     def __init__(self, deployed: _Optional[bool] = ..., deployment_revision: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
 
+class TrunkPrecision(_message.Message):
+    __slots__ = ("precision", "reason")
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    precision: str
+    reason: str
+    def __init__(self, precision: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
 class TrainingProgress(_message.Message):
     __slots__ = ("phase", "fraction", "epoch", "epochs")
     PHASE_FIELD_NUMBER: _ClassVar[int]
@@ -209,7 +219,7 @@ class TrainingTimings(_message.Message):
     def __init__(self, trunk_seconds: _Optional[float] = ..., activation_seconds: _Optional[float] = ..., training_seconds: _Optional[float] = ..., evaluation_seconds: _Optional[float] = ..., registration_seconds: _Optional[float] = ...) -> None: ...
 
 class TrainingJob(_message.Message):
-    __slots__ = ("name", "snapshot", "model_type", "labels", "base_model_version", "parameters", "trunk_source", "state", "attempt", "cancel_requested", "progress", "epochs", "evaluation", "model_version", "failure", "warnings", "timings", "worker", "etag", "create_time", "start_time", "end_time", "engine", "control", "data", "transfer", "resources", "waiting_reason", "source", "group", "deploy", "deployment", "example_counts", "script")
+    __slots__ = ("name", "snapshot", "model_type", "labels", "base_model_version", "parameters", "trunk_source", "state", "attempt", "cancel_requested", "progress", "epochs", "evaluation", "model_version", "failure", "warnings", "timings", "worker", "etag", "create_time", "start_time", "end_time", "engine", "control", "data", "transfer", "resources", "waiting_reason", "source", "group", "deploy", "deployment", "example_counts", "script", "trunk_precision")
     class ExampleCountsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -251,6 +261,7 @@ class TrainingJob(_message.Message):
     DEPLOYMENT_FIELD_NUMBER: _ClassVar[int]
     EXAMPLE_COUNTS_FIELD_NUMBER: _ClassVar[int]
     SCRIPT_FIELD_NUMBER: _ClassVar[int]
+    TRUNK_PRECISION_FIELD_NUMBER: _ClassVar[int]
     name: str
     snapshot: str
     model_type: _evaluation_pb2.ModelType
@@ -285,7 +296,8 @@ class TrainingJob(_message.Message):
     deployment: DeploymentOutcome
     example_counts: _containers.ScalarMap[str, int]
     script: str
-    def __init__(self, name: _Optional[str] = ..., snapshot: _Optional[str] = ..., model_type: _Optional[_Union[_evaluation_pb2.ModelType, str]] = ..., labels: _Optional[_Iterable[str]] = ..., base_model_version: _Optional[str] = ..., parameters: _Optional[_Union[TrainingParameters, _Mapping]] = ..., trunk_source: _Optional[str] = ..., state: _Optional[_Union[TrainingJobState, str]] = ..., attempt: _Optional[int] = ..., cancel_requested: _Optional[bool] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., epochs: _Optional[_Iterable[_Union[EpochMetrics, _Mapping]]] = ..., evaluation: _Optional[_Union[_evaluation_pb2.EvaluationReport, _Mapping]] = ..., model_version: _Optional[str] = ..., failure: _Optional[_Union[TrainingFailure, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ..., timings: _Optional[_Union[TrainingTimings, _Mapping]] = ..., worker: _Optional[str] = ..., etag: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., engine: _Optional[str] = ..., control: _Optional[str] = ..., data: _Optional[_Union[TrainingData, _Mapping]] = ..., transfer: _Optional[_Union[TransferLearning, _Mapping]] = ..., resources: _Optional[_Union[TrainingResources, _Mapping]] = ..., waiting_reason: _Optional[str] = ..., source: _Optional[_Union[TrainingSource, str]] = ..., group: _Optional[str] = ..., deploy: _Optional[bool] = ..., deployment: _Optional[_Union[DeploymentOutcome, _Mapping]] = ..., example_counts: _Optional[_Mapping[str, int]] = ..., script: _Optional[str] = ...) -> None: ...
+    trunk_precision: TrunkPrecision
+    def __init__(self, name: _Optional[str] = ..., snapshot: _Optional[str] = ..., model_type: _Optional[_Union[_evaluation_pb2.ModelType, str]] = ..., labels: _Optional[_Iterable[str]] = ..., base_model_version: _Optional[str] = ..., parameters: _Optional[_Union[TrainingParameters, _Mapping]] = ..., trunk_source: _Optional[str] = ..., state: _Optional[_Union[TrainingJobState, str]] = ..., attempt: _Optional[int] = ..., cancel_requested: _Optional[bool] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., epochs: _Optional[_Iterable[_Union[EpochMetrics, _Mapping]]] = ..., evaluation: _Optional[_Union[_evaluation_pb2.EvaluationReport, _Mapping]] = ..., model_version: _Optional[str] = ..., failure: _Optional[_Union[TrainingFailure, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ..., timings: _Optional[_Union[TrainingTimings, _Mapping]] = ..., worker: _Optional[str] = ..., etag: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., engine: _Optional[str] = ..., control: _Optional[str] = ..., data: _Optional[_Union[TrainingData, _Mapping]] = ..., transfer: _Optional[_Union[TransferLearning, _Mapping]] = ..., resources: _Optional[_Union[TrainingResources, _Mapping]] = ..., waiting_reason: _Optional[str] = ..., source: _Optional[_Union[TrainingSource, str]] = ..., group: _Optional[str] = ..., deploy: _Optional[bool] = ..., deployment: _Optional[_Union[DeploymentOutcome, _Mapping]] = ..., example_counts: _Optional[_Mapping[str, int]] = ..., script: _Optional[str] = ..., trunk_precision: _Optional[_Union[TrunkPrecision, _Mapping]] = ...) -> None: ...
 
 class TrainingGroup(_message.Message):
     __slots__ = ("name", "training_jobs", "create_time")

@@ -83,14 +83,30 @@ class LearningCurvePoint(_message.Message):
     micro_f1: float
     def __init__(self, texts: _Optional[int] = ..., micro_f1: _Optional[float] = ...) -> None: ...
 
+class PrecisionCheck(_message.Message):
+    __slots__ = ("precision", "fp32_evaluation", "max_label_loss", "min_spans", "trained")
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
+    FP32_EVALUATION_FIELD_NUMBER: _ClassVar[int]
+    MAX_LABEL_LOSS_FIELD_NUMBER: _ClassVar[int]
+    MIN_SPANS_FIELD_NUMBER: _ClassVar[int]
+    TRAINED_FIELD_NUMBER: _ClassVar[int]
+    precision: str
+    fp32_evaluation: _evaluation_pb2.SplitEvaluation
+    max_label_loss: float
+    min_spans: int
+    trained: bool
+    def __init__(self, precision: _Optional[str] = ..., fp32_evaluation: _Optional[_Union[_evaluation_pb2.SplitEvaluation, _Mapping]] = ..., max_label_loss: _Optional[float] = ..., min_spans: _Optional[int] = ..., trained: _Optional[bool] = ...) -> None: ...
+
 class TrainingReport(_message.Message):
-    __slots__ = ("name", "splits", "learning_curve", "epochs")
+    __slots__ = ("name", "splits", "learning_curve", "epochs", "precision_check")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SPLITS_FIELD_NUMBER: _ClassVar[int]
     LEARNING_CURVE_FIELD_NUMBER: _ClassVar[int]
     EPOCHS_FIELD_NUMBER: _ClassVar[int]
+    PRECISION_CHECK_FIELD_NUMBER: _ClassVar[int]
     name: str
     splits: _containers.RepeatedCompositeFieldContainer[SplitReport]
     learning_curve: _containers.RepeatedCompositeFieldContainer[LearningCurvePoint]
     epochs: _containers.RepeatedCompositeFieldContainer[_training_job_pb2.EpochMetrics]
-    def __init__(self, name: _Optional[str] = ..., splits: _Optional[_Iterable[_Union[SplitReport, _Mapping]]] = ..., learning_curve: _Optional[_Iterable[_Union[LearningCurvePoint, _Mapping]]] = ..., epochs: _Optional[_Iterable[_Union[_training_job_pb2.EpochMetrics, _Mapping]]] = ...) -> None: ...
+    precision_check: PrecisionCheck
+    def __init__(self, name: _Optional[str] = ..., splits: _Optional[_Iterable[_Union[SplitReport, _Mapping]]] = ..., learning_curve: _Optional[_Iterable[_Union[LearningCurvePoint, _Mapping]]] = ..., epochs: _Optional[_Iterable[_Union[_training_job_pb2.EpochMetrics, _Mapping]]] = ..., precision_check: _Optional[_Union[PrecisionCheck, _Mapping]] = ...) -> None: ...
