@@ -26,6 +26,7 @@ from services.trainer.housekeeping import job_folders, tidy_jobs
 from services.trainer.identity import worker_identity
 from services.trainer.job_log import JobLog
 from services.trainer.job_queue import JobQueue
+from services.trainer.job_trunk import PrecisionLimits
 from services.trainer.job_work import WorkParts, WorkSettings
 from services.trainer.peers import GrpcAnnotation, GrpcRegistry
 from services.trainer.planning import Planner
@@ -113,6 +114,9 @@ async def build(
         reports = ReportRepository(store)
         scripts = ScriptRepository(store)
         trunks = TrunkStore(settings.trunks_dir, registry)
+        engines = installed_engines()
+        for name, why in engines.broken.items():
+            _log.warning("engine_unusable", engine=name, reason=why)
         parts = AttemptParts(
             queue=queue,
             log=log,
@@ -124,15 +128,13 @@ async def build(
                 annotation=annotation,
                 registry=registry,
                 trunks=trunks,
+                engines=engines,
                 publisher=Publisher(registry, trunks, code_version=release()),
                 reports=reports,
                 scripts=scripts,
                 clock=clock,
             ),
         )
-        engines = installed_engines()
-        for name, why in engines.broken.items():
-            _log.warning("engine_unusable", engine=name, reason=why)
         force = workforce(
             settings,
             store,
@@ -278,4 +280,8 @@ def _work_settings(settings: TrainerSettings, child_command: Sequence[str]) -> W
         providers=settings.providers,
         stop_seconds=settings.stop_seconds,
         peer_retry_seconds=settings.peer_retry_seconds,
+        precision=PrecisionLimits(
+            max_label_loss=settings.precision_label_loss,
+            min_spans=settings.precision_min_spans,
+        ),
     )

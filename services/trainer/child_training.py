@@ -5,40 +5,34 @@ Imported in child processes only: the engines import torch.
 
 from __future__ import annotations
 
-import shutil
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 from typing import Protocol
 
-from services.common.modeling.evaluation import Evaluation, Score
+from services.common.modeling.evaluation import Evaluation
 from services.common.modeling.manifest import AdapterManifest, ManifestError, TrunkManifest
 from services.common.modeling.onnx.providers import choose_providers
-from services.trainer.domain import FailureReason, JobFailedError, SpanMetrics, SplitEvaluation
+from services.common.modeling.onnx.trunk import MANIFEST_FILE
+from services.trainer.child_result import split_of, splits_of, write_result
+from services.trainer.domain import FailureReason, JobFailedError
 from services.trainer.engines import interface
 from services.trainer.engines.catalog import installed_engines
 from services.trainer.engines.description import EngineInfo
 from services.trainer.engines.effective import Effective, effective
 from services.trainer.engines.params import ParamsError
-from services.trainer.engines.trunk_names import split_precision
+from services.trainer.engines.trunk_names import FP32, in_precision
 from services.trainer.job_files import (
-    AdapterFiles,
     Example,
     JobFolder,
-    JobResult,
     JobSpec,
-    Parity,
-    write_whole,
 )
-from services.trainer.reports.making import split_report
-from services.trainer.reports.model import TrainingReport
+from services.trainer.precision_check import measured, too_costly
+from services.trainer.reports.model import PrecisionReport
 from services.trainer.served_scores import measure_served
 
-_MANIFEST = "manifest.json"
-_SPLITS = {"train": "train", "dev": "dev", "held_out": "dev", "test": "test"}
 # The engine measures a run from 0 to 1; getting the trunk comes before it.
 _TRUNK_SHARE = 0.05
 # Parts of the timings by the engine's stage names; the others count as training.
@@ -67,13 +61,13 @@ def train(spec: JobSpec, send: Send, should_stop: Callable[[], bool]) -> bool:
     folder = JobFolder(Path(spec.folder))
     engine = _engine(spec)
     try:
-        trunk = Path(spec.trunk_folder) if spec.trunk_folder else _export_trunk(spec, send)
+        trunk, in_fp32 = _trunks(spec, send)
     except interface.EngineError as error:
         raise JobFailedError(FailureReason.TRUNK_UNAVAILABLE, str(error)) from error
     if should_stop():
         return False
     try:
-        manifest = TrunkManifest.from_bytes((trunk / _MANIFEST).read_bytes())
+        manifest = TrunkManifest.from_bytes((trunk / MANIFEST_FILE).read_bytes())
         initial = _initial(spec)
         chosen = effective(
             engine,
@@ -82,14 +76,16 @@ def train(spec: JobSpec, send: Send, should_stop: Callable[[], bool]) -> bool:
             spec.engine_options,
             manifest.max_length,
         )
-        request = _request(spec, folder, trunk, chosen, initial)
+        request = _request(spec, folder, trunk, in_fp32, chosen, initial)
         reporter = _EventReporter(send, request.params.epochs)
         result = engine.load()(request, reporter, should_stop)
+        reference = _reference(spec, engine, request, in_fp32, result, send, should_stop)
     except interface.Cancelled:
         return False
     except ManifestError as error:
-        # Given up, so that the next job fetches or exports it anew.
-        (trunk / _MANIFEST).unlink(missing_ok=True)
+        # Given up, so that the next job fetches or exports them anew.
+        for stored in filter(None, (trunk, in_fp32)):
+            (stored / MANIFEST_FILE).unlink(missing_ok=True)
         raise JobFailedError(
             FailureReason.TRUNK_UNAVAILABLE,
             f"The stored trunk is damaged and was dropped: create the job again. ({error})",
@@ -108,17 +104,117 @@ def train(spec: JobSpec, send: Send, should_stop: Callable[[], bool]) -> bool:
         raise JobFailedError(
             FailureReason.INTERNAL, f"The engine {engine.name} cannot be loaded: {error}"
         ) from error
+    check = _checked_precision(spec, request, result, reference, manifest.precision, send)
     for note in result.notes:
         send("warning", message=note)
     for stage, seconds in result.timings.items():
         send("timing", part=_PARTS.get(stage, "training"), seconds=float(seconds))
     if spec.served is not None:
         folder.write_baseline(
-            measure_served(spec, spec.served, folder.read_examples(), request.providers, _split)
+            measure_served(spec, spec.served, folder.read_examples(), request.providers, split_of)
         )
-    parameters = chosen.to_text(engine.name, spec.model_type, manifest.digest)
-    _write_result(folder, request, result, parameters)
+    precision = {"precision": manifest.precision, "reason": spec.trunk_precision_reason}
+    parameters = chosen.to_text(engine.name, spec.model_type, manifest.digest, precision)
+    given = spec.precision_check is None or spec.precision_check.fp32_folder
+    exported = "" if given or in_fp32 is None else str(in_fp32)
+    write_result(folder, request, result, parameters, check, exported)
     return True
+
+
+def _trunks(spec: JobSpec, send: Send) -> tuple[Path, Path | None]:
+    """Return the trunk to train on, and the one in fp32 that its precision is held against."""
+    check = spec.precision_check
+    given = Path(check.fp32_folder) if check is not None and check.fp32_folder else None
+    missing = check is not None and given is None
+    if not spec.trunk_folder:
+        trunk, exported = _export(spec.trunk_source, spec, send, with_fp32=missing)
+        return trunk, exported if missing else given
+    if missing:
+        given, _ = _export(in_precision(spec.trunk_source, FP32), spec, send)
+    return Path(spec.trunk_folder), given
+
+
+def _export(
+    source: str, spec: JobSpec, send: Send, *, with_fp32: bool = False
+) -> tuple[Path, Path | None]:
+    # transformers takes seconds to load, and only exporting needs it.
+    from services.trainer.engines.trunk_folder import export_into
+
+    started = time.monotonic()
+    send("progress", phase="trunk export", fraction=0.0, epoch=0, epochs=0)
+    folders = export_into(
+        Path(spec.trunks_folder),
+        source,
+        lambda line: send("log", level="info", message=line),
+        with_fp32=with_fp32,
+    )
+    send("timing", part="trunk", seconds=time.monotonic() - started)
+    return folders
+
+
+def _reference(
+    spec: JobSpec,
+    engine: EngineInfo,
+    request: interface.TrainRequest,
+    in_fp32: Path | None,
+    result: interface.TrainResult,
+    send: Send,
+    should_stop: Callable[[], bool],
+) -> Mapping[str, Evaluation]:
+    """Return what is reached on the trunk in fp32: by a training, or by the adapters made already.
+
+    Raises:
+        interface.Cancelled: When asked to stop.
+    """
+    check = spec.precision_check
+    if check is None or in_fp32 is None or not check.train or result.trunk_folder is not None:
+        return result.fp32_evaluations
+    started = time.monotonic()
+    send("log", level="info", message="training on the trunk in fp32 too, to compare")
+
+    def tell(event: interface.TrainEvent) -> None:
+        if event.message:
+            send("log", level="info", message=f"in fp32: {event.message}")
+
+    # Where a job in fp32 has its checkpoint: if the precision is refused, it goes on from there.
+    home = JobFolder(Path(spec.folder)).run_path
+    wanted = replace(request, trunk_folder=in_fp32, work_dir=home)
+    found = engine.load()(wanted, tell, should_stop).evaluations
+    send("timing", part="evaluation", seconds=time.monotonic() - started)
+    return found
+
+
+def _checked_precision(
+    spec: JobSpec,
+    request: interface.TrainRequest,
+    result: interface.TrainResult,
+    reference: Mapping[str, Evaluation],
+    precision: str,
+    send: Send,
+) -> PrecisionReport | None:
+    """Return what the precision costs; None: nobody wants to know, or nobody can.
+
+    Raises:
+        JobFailedError: PRECISION_REFUSED: it costs too much.
+    """
+    check = spec.precision_check
+    if check is None:
+        return None
+    served, in_fp32 = (splits_of(request, found) for found in (result.evaluations, reference))
+    for name, fp32 in in_fp32.items():
+        if fp32.split != "dev":
+            continue
+        report = measured(check, precision, fp32)
+        if reason := too_costly(report, served[name]):
+            raise JobFailedError(FailureReason.PRECISION_REFUSED, reason)
+        return report
+    send(
+        "log",
+        level="warning",
+        message=f"What {precision} costs was not measured: there is no dev split, or the engine "
+        f"{spec.engine} or its script reads another trunk.",
+    )
+    return None
 
 
 def _engine(spec: JobSpec) -> EngineInfo:
@@ -133,43 +229,11 @@ def _engine(spec: JobSpec) -> EngineInfo:
         ) from None
 
 
-def _export_trunk(spec: JobSpec, send: Send) -> Path:
-    """Export the trunk and return its folder."""
-    # transformers takes seconds to load, and only exporting needs it.
-    from services.trainer.engines.trunk_export import export_trunk
-    from services.trainer.engines.trunk_source import load_trunk
-
-    started = time.monotonic()
-    send("progress", phase="trunk export", fraction=0.0, epoch=0, epochs=0)
-    send("log", level="info", message=f"exporting the trunk {spec.trunk_source} to ONNX")
-    plain, precision = split_precision(spec.trunk_source)
-    artifact = export_trunk(load_trunk(plain), precision)
-    digest = artifact.manifest.digest
-    trunks = Path(spec.trunks_folder)
-    folder = trunks / digest.removeprefix("sha256:")
-    if not (folder / _MANIFEST).is_file():
-        # Whole or not at all: another child may export the same trunk just now.
-        part = trunks / f".{folder.name}.{uuid.uuid4().hex}"
-        artifact.write(part)
-        if folder.exists():
-            shutil.rmtree(folder)  # without a manifest: damaged
-        try:
-            part.rename(folder)
-        except OSError:
-            shutil.rmtree(part)
-    send(
-        "log",
-        level="info",
-        message=f"trunk exported: {digest}, {artifact.agreement}",
-    )
-    send("timing", part="trunk", seconds=time.monotonic() - started)
-    return folder
-
-
 def _request(
     spec: JobSpec,
     folder: JobFolder,
     trunk: Path,
+    in_fp32: Path | None,
     chosen: Effective,
     initial: Mapping[str, interface.AdapterArtifact],
 ) -> interface.TrainRequest:
@@ -177,6 +241,10 @@ def _request(
     wanted = set(spec.labels)
     for example in folder.read_examples():
         splits[example.split].append(_example(example, spec, wanted))
+    check = spec.precision_check
+    # Apart from the run in fp32 that may be its comparison, so that both can go on after a crash.
+    work_dir = folder.run_path if check is None else folder.run_path / "precision"
+    work_dir.mkdir(exist_ok=True)
     try:
         providers = choose_providers(spec.providers)  # type: ignore[arg-type]  # checked inside
     except ValueError as error:
@@ -190,7 +258,7 @@ def _request(
         control=spec.control,
         multiple=spec.multiple,
         trunk_folder=trunk,
-        work_dir=folder.run_path,
+        work_dir=work_dir,
         cache_dir=Path(spec.cache_folder),
         cache_bytes=spec.cache_bytes,
         params=chosen.params,
@@ -200,6 +268,7 @@ def _request(
         if spec.script is None
         else interface.ScriptRun(path=Path(spec.script.path), limits=spec.script.limits),
         fixed_trunk=spec.fixed_trunk,
+        fp32_trunk_folder=None if check is None or check.train else in_fp32,
         trunk_source=spec.trunk_source,
         lineage=spec.lineage,
         threads=spec.threads,
@@ -288,83 +357,3 @@ class _EventReporter:
         if event.stage is interface.Stage.TRAINING:
             return f"epoch {event.epoch}/{max(self._epochs, event.epoch)}"
         return event.stage.value.lower()
-
-
-def _write_result(
-    folder: JobFolder,
-    request: interface.TrainRequest,
-    result: interface.TrainResult,
-    parameters: str,
-) -> None:
-    adapters = []
-    for index, (label, artifact) in enumerate(sorted(result.adapters.items())):
-        # Numbered: a label may hold any character.
-        home = folder.adapters_path / str(index)
-        home.mkdir(parents=True, exist_ok=True)
-        manifest, weights = home / _MANIFEST, home / "adapter.safetensors"
-        write_whole(manifest, artifact.manifest)
-        write_whole(weights, artifact.weights)
-        adapters.append(AdapterFiles(label=label, manifest=str(manifest), weights=str(weights)))
-    texts = {
-        "train": len(request.train),
-        "dev": len(request.dev),
-        "held_out": round(len(request.train) * request.params.held_out),
-        "test": len(request.test),
-    }
-    parity = result.parity
-    evaluations = {
-        name: _split(_SPLITS[name], evaluation, texts[name])
-        for name, evaluation in result.evaluations.items()
-        if name in _SPLITS
-    }
-    folder.write_report(
-        TrainingReport(
-            splits=tuple(
-                split_report(evaluation, result.texts.get(name, ()))
-                for name, evaluation in evaluations.items()
-            ),
-            learning_curve=tuple(result.learning_curve),
-        )
-    )
-    folder.write_result(
-        JobResult(
-            trunk_folder=str(result.trunk_folder or request.trunk_folder),
-            adapters=tuple(adapters),
-            evaluation=tuple(evaluations.values()),
-            parity=Parity(
-                texts=parity.texts,
-                max_abs_diff=float(parity.max_abs_diff),
-                span_mismatches=parity.span_mismatches,
-                passed=parity.passed,
-                reason=parity.reason,
-            ),
-            parameters=parameters,
-        )
-    )
-
-
-def _split(name: str, evaluation: Evaluation, texts: int) -> SplitEvaluation:
-    labels = {label: _metrics(score) for label, score in evaluation.labels.items()}
-    supported = [metrics for metrics in labels.values() if metrics.support]
-    macro = SpanMetrics(
-        precision=fmean(m.precision for m in supported) if supported else 0.0,
-        recall=fmean(m.recall for m in supported) if supported else 0.0,
-        f1=evaluation.macro_f1,
-        support=sum(m.support for m in labels.values()),
-        predicted=sum(m.predicted for m in labels.values()),
-        correct=sum(m.correct for m in labels.values()),
-    )
-    return SplitEvaluation(
-        split=name, labels=labels, micro=_metrics(evaluation.micro), macro=macro, texts=texts
-    )
-
-
-def _metrics(score: Score) -> SpanMetrics:
-    return SpanMetrics(
-        precision=score.precision,
-        recall=score.recall,
-        f1=score.f1,
-        support=score.support,
-        predicted=score.predicted,
-        correct=score.correct,
-    )

@@ -65,6 +65,19 @@ class TrainerSettings(ServiceSettings):
     trunk_source: str = Field(
         "embedded:all-MiniLM-L6-v2", description="Trunk of jobs that do not name one."
     )
+    precision_label_loss: float = Field(
+        0.03,
+        ge=0,
+        le=1,
+        description="F1 on dev that a label may lose against the trunk in fp32 by another "
+        "precision; one that loses more has the precision refused. 1: it is not looked at.",
+    )
+    precision_min_spans: int = Field(
+        200,
+        ge=1,
+        description="Annotated spans on dev that a label needs to be held to that: with fewer, two "
+        "trainings differ by more than that anyway.",
+    )
     lease_seconds: float = Field(
         30, ge=0.5, description="A worker that was silent for this long has lost its job."
     )

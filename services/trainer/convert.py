@@ -58,6 +58,7 @@ _REASONS = {
     FailureReason.RESOURCES_INSUFFICIENT: (
         training_job_pb2.TRAINING_FAILURE_REASON_RESOURCES_INSUFFICIENT
     ),
+    FailureReason.PRECISION_REFUSED: training_job_pb2.TRAINING_FAILURE_REASON_PRECISION_REFUSED,
 }
 _TYPES = {
     ModelType.NER: evaluation_pb2.MODEL_TYPE_NER,
@@ -112,6 +113,7 @@ _OUTPUT_ONLY: tuple[Any, ...] = (
     "group",
     "deployment",
     "example_counts",
+    "trunk_precision",
 )
 
 
@@ -265,6 +267,9 @@ def job_out(job: TrainingJob) -> training_job_pb2.TrainingJob:
     if job.transfer is not None:
         message.transfer.model_version = job.transfer.model_version
         message.transfer.include_base_labels = job.transfer.include_base_labels
+    if job.trunk_precision is not None:
+        message.trunk_precision.precision = job.trunk_precision.precision
+        message.trunk_precision.reason = job.trunk_precision.reason
     if job.deployment is not None:
         message.deployment.deployed = job.deployment.deployed
         message.deployment.deployment_revision = job.deployment.deployment_revision

@@ -29,6 +29,7 @@ from services.trainer.domain import (
     TrainingJob,
     TrainingSource,
     Transfer,
+    TrunkPrecision,
 )
 from services.trainer.job_state import JobState
 
@@ -65,6 +66,7 @@ def job_document(job: TrainingJob) -> Document:
         "base_model_version": job.base_model_version,
         "parameters": _parameters_value(job.parameters),
         "trunk_source": job.trunk_source,
+        "trunk_precision": job.trunk_precision and asdict(job.trunk_precision),
         "model_type": job.model_type.value,
         "control": job.control,
         "engine": job.engine,
@@ -118,6 +120,9 @@ def job_of(stored: Stored) -> TrainingJob:
         trunk_source=body["trunk_source"],
         model_type=ModelType(body["model_type"]),
         # Jobs of the first release have none of these.
+        trunk_precision=TrunkPrecision(**chosen)
+        if (chosen := body.get("trunk_precision"))
+        else None,
         control=body.get("control", ""),
         engine=body.get("engine", "ladder"),
         multiple=body.get("multiple", False),

@@ -27,6 +27,7 @@ class FailureReason(StrEnum):
     CONTRADICTORY_ANNOTATIONS = "CONTRADICTORY_ANNOTATIONS"
     SCRIPT_FAILED = "SCRIPT_FAILED"
     RESOURCES_INSUFFICIENT = "RESOURCES_INSUFFICIENT"
+    PRECISION_REFUSED = "PRECISION_REFUSED"
 
 
 class ModelType(StrEnum):
@@ -120,6 +121,14 @@ class DeploymentOutcome:
     deployed: bool
     deployment_revision: int = 0
     message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrunkPrecision:
+    """In which precision a job reads its trunk, and why, for people."""
+
+    precision: str
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,6 +240,8 @@ class TrainingJob:
     control: str = ""
     """For a classification: name of the `Choices` control."""
     engine: str = "ladder"
+    trunk_precision: TrunkPrecision | None = None
+    """Chosen when a worker began; later attempts keep to it."""
     multiple: bool = False
     """For a classification: several values may be chosen at once."""
     data: TrainingData | None = None

@@ -20,6 +20,7 @@ from services.trainer.domain import (
     Progress,
     SplitEvaluation,
     TrainingJob,
+    TrunkPrecision,
 )
 from services.trainer.job_queue import JobQueue
 from services.trainer.job_state import JobEvent
@@ -59,6 +60,10 @@ class HeldJob:
         if message not in self._job.warnings:
             warnings = (*self._job.warnings, message)
             self._note(replace(self._job, warnings=warnings), "warnings")
+
+    def choose_precision(self, precision: TrunkPrecision) -> None:
+        """Note in which precision the trunk is read, for this attempt and later ones."""
+        self._note(replace(self._job, trunk_precision=precision), "trunk_precision")
 
     def add_timing(self, part: str, seconds: float) -> None:
         """Note a finished part."""

@@ -86,6 +86,23 @@ class ScriptFile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PrecisionCheck:
+    """What is held against the precision of a job's trunk.
+
+    Attributes:
+        fp32_folder: The same trunk in fp32, exported; empty: the child exports it.
+        train: Compare with a training on that one; else the same adapters just read it.
+        max_label_loss: F1 that a label may lose against that.
+        min_spans: Annotated spans that a label needs to be held to that.
+    """
+
+    fp32_folder: str
+    train: bool
+    max_label_loss: float
+    min_spans: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class JobSpec:
     """What a child is to do.
 
@@ -96,7 +113,9 @@ class JobSpec:
         cache_bytes: Most bytes of activations.
         trunks_folder: Exported trunks by digest, shared between jobs.
         trunk_folder: The exported trunk to use; empty: export `trunk_source` into `trunks_folder`.
-        trunk_source: Where the trunk comes from.
+        trunk_source: Where the trunk comes from, with its precision.
+        trunk_precision_reason: Why in this precision, for the lineage.
+        precision_check: What the precision is held to; None: nothing.
         labels: The labels to train; for a classification the values, for an assertion the
             statuses.
         model_type: ``ner``, ``classification`` or ``assertion``.
@@ -123,6 +142,8 @@ class JobSpec:
     trunks_folder: str
     trunk_folder: str = ""
     trunk_source: str
+    trunk_precision_reason: str = ""
+    precision_check: PrecisionCheck | None = None
     labels: tuple[str, ...]
     model_type: str = "ner"
     control: str = ""
@@ -162,6 +183,8 @@ class JobResult:
         parity: Whether it may be served.
         parameters: All that decided the run besides its data, canonical JSON: engine, parameters
             with their defaults, seed, trunk.
+        fp32_trunk_folder: The trunk in fp32 that the adapters' precision was held against, if it
+            was exported for that; empty: none was.
     """
 
     trunk_folder: str
@@ -169,6 +192,7 @@ class JobResult:
     evaluation: tuple[SplitEvaluation, ...]
     parity: Parity
     parameters: str = ""
+    fp32_trunk_folder: str = ""
 
 
 class JobFolder:
@@ -272,6 +296,8 @@ class JobFolder:
                 evaluation=evaluation_of(document["evaluation"]),
                 parity=Parity(**document["parity"]),
                 parameters=document["parameters"],
+                # Results of earlier releases have none.
+                fp32_trunk_folder=document.get("fp32_trunk_folder", ""),
             )
         except (KeyError, TypeError) as error:
             raise JobFilesError("the result file lacks a field or has an unknown one") from error
@@ -291,6 +317,7 @@ def read_spec(path: Path) -> JobSpec:
                 "labels": tuple(document["labels"]),
                 "initial_adapters": _adapters(document["initial_adapters"]),
                 "script": _script(document["script"]),
+                "precision_check": _check(document["precision_check"]),
                 "served": _served(document["served"]),
             }
         )
@@ -306,6 +333,10 @@ def _script(entry: Mapping[str, Any] | None) -> ScriptFile | None:
     if entry is None:
         return None
     return ScriptFile(path=entry["path"], limits=ScriptLimits(**entry["limits"]))
+
+
+def _check(entry: Mapping[str, Any] | None) -> PrecisionCheck | None:
+    return None if entry is None else PrecisionCheck(**entry)
 
 
 def _served(entry: Mapping[str, Any] | None) -> ServedModel | None:

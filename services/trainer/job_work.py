@@ -22,6 +22,7 @@ from services.trainer.domain import (
     TrainingJob,
 )
 from services.trainer.engine_choice import given_parameters
+from services.trainer.engines.catalog import EngineCatalog
 from services.trainer.fetching import Fetching
 from services.trainer.held_job import HeldJob
 from services.trainer.job_files import (
@@ -35,6 +36,7 @@ from services.trainer.job_files import (
 )
 from services.trainer.job_log import LogWriter
 from services.trainer.job_state import JobEvent, JobState
+from services.trainer.job_trunk import JobTrunk, PrecisionLimits
 from services.trainer.ports import AnnotationPeer, RegistryPeer, Snapshot
 from services.trainer.protocol import (
     EpochMessage,
@@ -71,6 +73,7 @@ class WorkSettings:
     providers: str
     stop_seconds: float
     peer_retry_seconds: float
+    precision: PrecisionLimits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +84,7 @@ class WorkParts:
     annotation: AnnotationPeer
     registry: RegistryPeer
     trunks: TrunkStore
+    engines: EngineCatalog
     publisher: Publisher
     reports: ReportRepository
     scripts: ScriptRepository
@@ -112,6 +116,15 @@ class JobWork:
         self._peer = PeerCalls(
             parts.clock, retry_seconds=parts.settings.peer_retry_seconds, note=writer.add
         )
+        self._trunk = JobTrunk(
+            held,
+            registry=parts.registry,
+            trunks=parts.trunks,
+            engines=parts.engines,
+            limits=parts.settings.precision,
+            peer=self._peer,
+            note=writer.add,
+        )
         self._fetching = Fetching(
             parts.registry, parts.trunks, self._folder.fetched_path, self._peer, held.add_warning
         )
@@ -135,8 +148,7 @@ class JobWork:
         )
         result, baseline = self._finished_result()
         if result is None:
-            await self._prepare(snapshot)
-            result = await self._compute()
+            result = await self._train(snapshot)
             baseline = self._folder.read_baseline()
         if self._held.job.state is JobState.TRAINING:
             await self._held.advance(JobEvent.EVALUATE)
@@ -164,6 +176,17 @@ class JobWork:
             self._writer.add("info", "Going on with what an earlier attempt computed.")
         return result, baseline
 
+    async def _train(self, snapshot: Snapshot) -> JobResult:
+        """Compute, and once more in fp32 where the registry's choice of a precision is refused."""
+        await self._prepare(snapshot)
+        try:
+            return await self._compute()
+        except JobFailedError as error:
+            if not await self._trunk.fall_back(error.failure):
+                raise
+        await self._prepare(snapshot)
+        return await self._compute()
+
     async def _keep_report(self) -> None:
         """Store the report: the job's folder goes when the job has ended."""
         try:
@@ -183,15 +206,19 @@ class JobWork:
         )
         for warning in trainable.warnings:
             self._held.add_warning(warning)
-        trunk = await self._trunk_folder(job)
+        started = self._parts.clock.monotonic()
+        trunk = await self._trunk.find()
+        self._held.add_timing("trunk", self._parts.clock.monotonic() - started)
         spec = JobSpec(
             job=job.name,
             folder=str(self._folder.path),
             cache_folder=str(settings.cache_dir),
             cache_bytes=settings.activation_cache_bytes,
             trunks_folder=str(settings.trunks_dir),
-            trunk_folder="" if trunk is None else str(trunk),
-            trunk_source=job.trunk_source,
+            trunk_folder="" if trunk.folder is None else str(trunk.folder),
+            trunk_source=trunk.source,
+            trunk_precision_reason=trunk.reason,
+            precision_check=trunk.check,
             labels=trainable.labels,
             model_type=job.model_type.value,
             control=job.control,
@@ -248,21 +275,6 @@ class JobWork:
             f"{splits['test']} test texts.",
         )
         return examples
-
-    async def _trunk_folder(self, job: TrainingJob) -> Path | None:
-        """Return the exported trunk's folder; None: the child exports it."""
-        started = self._parts.clock.monotonic()
-        trunks, name = self._parts.trunks, job.based_on
-        if name:
-            registry = self._parts.registry
-            base = await self._peer(
-                "Reading the base model version", lambda: registry.get_version(name)
-            )
-            folder: Path | None = await trunks.get(base.trunk_digest, self._peer)
-        else:
-            folder = await trunks.find(job.trunk_source, self._peer)
-        self._held.add_timing("trunk", self._parts.clock.monotonic() - started)
-        return folder
 
     async def _compute(self) -> JobResult:
         """Run the child and return what it made."""

@@ -17,6 +17,7 @@ from services.trainer.job_files import Example, Parity
 from services.trainer.ports import (
     Change,
     ChoiceControl,
+    ChosenPrecision,
     DeployedVersion,
     NewVersion,
     RegisteredAdapter,
@@ -39,6 +40,8 @@ from spanloop.registry.v1 import (
     model_version_pb2,
     registry_service_pb2,
     registry_service_pb2_grpc,
+    server_service_pb2,
+    server_service_pb2_grpc,
     trunk_pb2,
 )
 from spanloop.trainer.v1 import training_job_pb2
@@ -157,6 +160,7 @@ class GrpcRegistry:
     def __init__(self, channel: aio.Channel) -> None:
         """Use an open channel."""
         self._stub = registry_service_pb2_grpc.RegistryServiceStub(channel)
+        self._servers = server_service_pb2_grpc.ServerServiceStub(channel)
 
     async def find_trunk(self, source: str) -> RegisteredTrunk | None:
         """Return the newest trunk from this source, if any."""
@@ -172,6 +176,14 @@ class GrpcRegistry:
         with peer_errors("registry"):
             answer = await self._stub.GetTrunk(registry_service_pb2.GetTrunkRequest(name=name))
         return _trunk(answer.trunk)
+
+    async def choose_precision(self) -> ChosenPrecision:
+        """Return the precision of trunks that fits the inference servers."""
+        with peer_errors("registry"):
+            answer = await self._servers.ChooseTrunkPrecision(
+                server_service_pb2.ChooseTrunkPrecisionRequest()
+            )
+        return ChosenPrecision(precision=answer.precision, reason=answer.reason)
 
     async def download(self, digest: str, path: Path) -> None:
         """Write an artifact's verified bytes to a file."""

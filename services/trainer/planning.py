@@ -18,6 +18,7 @@ from services.common.names import parse_name
 from services.trainer.domain import ModelType, TrainingJob
 from services.trainer.engine_choice import check_engine, check_model_type
 from services.trainer.engines.catalog import EngineCatalog
+from services.trainer.engines.trunk_names import asked_precision, split_precision
 from services.trainer.ports import (
     AnnotationPeer,
     ChoiceControl,
@@ -264,7 +265,7 @@ class Planner:
         self, version: RegisteredVersion, source: str, reader: str, field: str
     ) -> str:
         trunk = await self._registry.get_trunk(version.trunk_digest)
-        if source and source != trunk.source:
+        if source and not _may_be(source, trunk.source):
             raise invalid_field(
                 field,
                 f"{version.name} reads the trunk {trunk.source!r}, and "
@@ -285,6 +286,12 @@ class Planner:
         if version.purged:
             raise invalid_field(field, f"{name} has no artifacts any more: retention deleted them.")
         return version
+
+
+def _may_be(asked: str, source: str) -> bool:
+    """Return whether a trunk is what a job asks for: without a precision any will do."""
+    plain, precision = asked_precision(asked)
+    return (plain, precision or split_precision(source)[1]) == split_precision(source)
 
 
 def group_types(snapshot: Snapshot) -> Sequence[ModelType]:

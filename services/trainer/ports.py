@@ -78,6 +78,14 @@ class RegisteredTrunk:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChosenPrecision:
+    """What the registry chose for the inference servers that are there, and why, for people."""
+
+    precision: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class RegisteredVersion:
     """A model version in the registry.
 
@@ -206,6 +214,10 @@ class RegistryPeer(Protocol):
 
     async def get_trunk(self, digest: str) -> RegisteredTrunk:
         """Return a trunk; RESOURCE_NOT_FOUND when there is none."""
+        ...
+
+    async def choose_precision(self) -> ChosenPrecision:
+        """Return the precision of trunks that fits the inference servers."""
         ...
 
     async def download(self, digest: str, path: Path) -> None:

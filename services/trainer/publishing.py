@@ -42,6 +42,9 @@ class Publisher:
         """
         job = held.job
         await self._trunks.register(Path(result.trunk_folder), peer)
+        if result.fp32_trunk_folder:
+            # Nothing refers to it: later jobs find it instead of exporting it again.
+            await self._trunks.register(Path(result.fp32_trunk_folder), peer)
         adapters = await self._kept_adapters(job, result, peer)
         for adapter in result.adapters:
             adapters[adapter.label] = await self._register(adapter, peer)

@@ -9,14 +9,18 @@ import random
 from pathlib import Path
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from services.common.modeling.manifest import AdapterManifest
 from services.trainer.bootstrap import build
 from spanloop.annotation.v1 import annotation_service_pb2 as annotation_pb
 from spanloop.common.v1.evaluation_pb2 import MODEL_TYPE_ASSERTION, MODEL_TYPE_CLASSIFICATION
 from spanloop.registry.v1 import registry_service_pb2 as registry_pb
+from spanloop.registry.v1 import server_pb2
+from spanloop.registry.v1 import server_service_pb2 as server_pb
 from spanloop.registry.v1.model_version_pb2 import ModelVersionState
 from spanloop.registry.v1.trunk_pb2 import Trunk
+from spanloop.trainer.v1 import training_report_service_pb2 as report_pb
 from spanloop.trainer.v1.training_job_pb2 import TrainingParameters
 from tests.support import client_channel, running
 from tests.support.trainer import (
@@ -132,6 +136,47 @@ async def train_and_check(loop: Loop, client: TrainerClient, snapshot: str, trun
     )
     assert state_of(failed) == "FAILED"
     assert "max_length" in failed.failure.message
+
+
+@pytest.mark.timeout(300)  # exports a trunk twice over
+async def test_what_was_chosen_for_gpus_is_trained_and_held_against_fp32(tmp_path: Path) -> None:
+    trunk = save_bert(tmp_path / "model")
+    async with running_loop(tmp_path) as loop:
+        parent = await loop.annotation.project("p", "DATE", "PARTY")
+        await loop.annotation.load(parent, lines(60))
+        snapshot = await loop.annotation.stub.CreateSnapshot(
+            annotation_pb.CreateSnapshotRequest(parent=parent)
+        )
+        server = server_pb2.InferenceServer(name="servers/a", device=server_pb2.DEVICE_CUDA)
+        await loop.registry.server_stub.ReportServer(
+            server_pb.ReportServerRequest(server=server, time_to_live=Duration(seconds=3600))
+        )
+        async with (
+            running(loop.settings(lease_seconds=30), build) as made,
+            client_channel(made) as channel,
+        ):
+            client = TrainerClient(channel)
+            parameters = TrainingParameters(epochs=2, batch_words=64, max_length=32)
+            job = await client.create(
+                snapshot.snapshot.name, trunk_source=str(trunk), parameters=parameters
+            )
+            done = await client.end(job.name)
+            text = "\n".join(line for _, line in log_lines(await client.watch(job.name)))
+            assert state_of(done) == "DONE", (done.failure, text)
+            report = await client.reports.GetTrainingReport(
+                report_pb.GetTrainingReportRequest(name=job.name)
+            )
+        check = report.training_report.precision_check
+        assert (check.precision, check.fp32_evaluation.labels["DATE"].support) == ("fp16", 12)
+        version = await loop.registry.get_version(done.model_version)
+        parameters_text = json.loads(version.lineage.parameters)
+        assert parameters_text["trunk_precision"]["precision"] == "fp16"
+        assert "cuda_precision is fp16" in parameters_text["trunk_precision"]["reason"]
+        listed = await loop.registry.stub.ListTrunks(registry_pb.ListTrunksRequest())
+        assert {(one.source, one.precision) for one in listed.trunks} == {
+            ("local", "fp32"),
+            ("local@fp16", "fp16"),
+        }
 
 
 def typed_lines(count: int) -> bytes:

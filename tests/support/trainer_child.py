@@ -7,6 +7,7 @@
 - ``die``: kill itself after its first pass; ``raise``: end with an unhandled error
 - ``baseline``: JSON of what the served version scores, F1 by label
 - ``fail``: ``REASON message``; ``parity``: ``bad`` for a parity check that fails
+- ``refuse``: fail with PRECISION_REFUSED unless the trunk is in fp32
 - ``no-report``: make none
 - ``weights``: goes into the adapters, so that runs differ
 - written by the child: ``pid``, ``spec`` (what it was told to do), and ``trace`` with one line per
@@ -37,6 +38,7 @@ from services.common.modeling.manifest import (
     TrunkManifest,
 )
 from services.trainer.domain import Baseline, SpanMetrics, SplitEvaluation
+from services.trainer.engines.trunk_names import split_precision
 from services.trainer.job_files import (
     AdapterFiles,
     JobFolder,
@@ -62,7 +64,7 @@ def trunk(spec_source: str) -> TrunkManifest:
         taps=3,
         max_length=64,
         pad_token_id=0,
-        precision="fp32",
+        precision=split_precision(spec_source)[1],
         opset=20,
         files={TRUNK_FILE: FileDigest.of(MODEL), TOKENIZER_FILE: FileDigest.of(TOKENIZER)},
     )
@@ -251,6 +253,9 @@ def main() -> None:
         if stop.is_set():
             send("stopped")
             os._exit(0)
+    if setting("refuse") and "@" in spec.trunk_source:
+        send("failed", reason="PRECISION_REFUSED", message="It costs PARTY too much.")
+        os._exit(0)
     send("timing", part="training", seconds=1.5)
     send("evaluating")
     while setting("hold") == "evaluating":

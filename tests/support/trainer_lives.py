@@ -19,11 +19,19 @@ from services.common.store.port import DocumentStore, StoreUnavailableError
 from services.common.watch import Signal
 from services.trainer.attempt import Attempt, AttemptParts
 from services.trainer.domain import EpochMetrics, Resources, TrainingJob
+from services.trainer.engines.catalog import installed_engines
 from services.trainer.job_files import Example, JobFolder, Parity, read_spec
 from services.trainer.job_log import JobLog
 from services.trainer.job_queue import Holder, JobQueue
+from services.trainer.job_trunk import PrecisionLimits
 from services.trainer.job_work import WorkParts, WorkSettings
-from services.trainer.ports import NewVersion, RegisteredTrunk, RegisteredVersion, Snapshot
+from services.trainer.ports import (
+    ChosenPrecision,
+    NewVersion,
+    RegisteredTrunk,
+    RegisteredVersion,
+    Snapshot,
+)
 from services.trainer.protocol import (
     EpochMessage,
     EvaluatingMessage,
@@ -108,6 +116,9 @@ class Registry:
 
     async def find_trunk(self, source: str) -> RegisteredTrunk | None:
         return next((one for one in self.trunks.values() if one.source == source), None)
+
+    async def choose_precision(self) -> ChosenPrecision:
+        return ChosenPrecision(precision="fp32", reason="There is no server.")
 
     async def get_trunk(self, digest: str) -> RegisteredTrunk:
         if digest not in self.trunks:
@@ -223,10 +234,12 @@ class Trainer:
                     providers="cpu",
                     stop_seconds=0,
                     peer_retry_seconds=0,
+                    precision=PrecisionLimits(max_label_loss=0.03, min_spans=50),
                 ),
                 annotation=annotation,
                 registry=peer,
                 trunks=trunks,
+                engines=installed_engines(),
                 publisher=Publisher(peer, trunks, code_version="1"),
                 reports=ReportRepository(mortal),
                 scripts=ScriptRepository(mortal),

@@ -203,13 +203,15 @@ def test_effective_parameters_join_defaults_options_and_what_was_given() -> None
         epochs=7, held_out=0.2, ema=0.9, seed=3, dropout=0.0, min_steps=50
     )
     assert found.options == {"depth": 4, "rate": 0.5, "loud": False, "way": "a"}
-    document = found.to_document("mine", "ner", "sha256:t")
+    precision = {"precision": "int8", "reason": "The job asks for it."}
+    document = found.to_document("mine", "ner", "sha256:t", precision)
     assert document["parameters"]["validation_split"] == 0.2
     assert document["parameters"]["width"] == LadderParams.width
     own = {"min_steps": 50, "label_smoothing": 0.0}
     assert document["engine_options"] == {**found.options, **own}
     assert (document["engine"], document["trunk_digest"]) == ("mine", "sha256:t")
-    assert found.to_text("mine", "ner", "t").startswith('{"engine":"mine"')
+    assert document["trunk_precision"] == precision
+    assert found.to_text("mine", "ner", "t", precision).startswith('{"engine":"mine"')
 
 
 def test_label_smoothing_can_be_given_to_engines_of_ladders_and_is_kept_within_bounds() -> None:

@@ -110,6 +110,26 @@ def test_learns_overlapping_labels(trained: tuple[TrainResult, list[TrainEvent]]
     assert any("dev_f1/PARTY" in event.metrics for event in events)
 
 
+def test_adapters_are_scored_on_the_trunk_in_fp32_too(trunk_folder: Path, tmp_path: Path) -> None:
+    # A trunk that says something else of every word stands in for what rounding does.
+    other = tmp_path / "other"
+    write_trunk(other, seed=8)
+    wanted = request(trunk_folder, tmp_path, params=dataclasses.replace(PARAMS, epochs=4))
+    result, events = run(dataclasses.replace(wanted, fp32_trunk_folder=other))
+    assert set(result.fp32_evaluations) == {"dev"}
+    served, in_fp32 = result.evaluations["dev"], result.fp32_evaluations["dev"]
+    assert in_fp32.micro.support == served.micro.support == 60
+    assert in_fp32.micro.f1 < served.micro.f1 - 0.1
+    assert any("on the trunk in fp32: micro F1" in event.message for event in events)
+    # The same trunk gives the same figures; without dev, texts that were held out are read.
+    same, _ = run(dataclasses.replace(wanted, dev=(), fp32_trunk_folder=trunk_folder))
+    assert set(same.fp32_evaluations) == {"held_out"}
+    assert same.fp32_evaluations["held_out"].micro == same.evaluations["held_out"].micro
+    few = dataclasses.replace(wanted, dev=(), train=wanted.train[:2])
+    nothing, _ = run(dataclasses.replace(few, fp32_trunk_folder=trunk_folder))
+    assert nothing.fp32_evaluations == {}
+
+
 def test_adapters_serve_what_was_evaluated(
     trained: tuple[TrainResult, list[TrainEvent]], trunk_folder: Path
 ) -> None:

@@ -180,6 +180,14 @@ def test_adapters_serve_what_was_evaluated(
     assert abs(correct - result.evaluations["test"].micro.correct) <= 1
 
 
+def test_adapters_are_scored_on_the_trunk_in_fp32_too(
+    kind: str, trained: tuple[TrainResult, list[TrainEvent]], trunk_folder: Path, tmp_path: Path
+) -> None:
+    result, _ = run(request(kind, trunk_folder, tmp_path, fp32_trunk_folder=trunk_folder))
+    assert result.fp32_evaluations == {"dev": result.evaluations["dev"]}
+    assert trained[0].fp32_evaluations == {}
+
+
 def test_equal_runs_give_equal_digests(
     kind: str,
     trained: tuple[TrainResult, list[TrainEvent]],

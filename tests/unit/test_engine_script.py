@@ -119,8 +119,9 @@ MADE = """
 """
 
 
-def test_the_example_learns_and_is_served(run: Run) -> None:
-    result, lines = run(EXAMPLE)
+def test_the_example_learns_and_is_served(run: Run, trunk_folder: Path) -> None:
+    result, lines = run(EXAMPLE, fp32_trunk_folder=trunk_folder)
+    assert result.fp32_evaluations["dev"].micro == result.evaluations["dev"].micro
     assert result.evaluations["test"].labels["NAME"].f1 > 0.7
     assert result.evaluations["test"].labels["YEAR"].f1 > 0.6
     assert result.parity.passed, result.parity.reason
@@ -226,9 +227,11 @@ OWN_TRUNK = (
 )
 
 
-def test_a_script_may_bring_a_trunk(run: Run) -> None:
-    result, _ = run(OWN_TRUNK)
+def test_a_script_may_bring_a_trunk(run: Run, trunk_folder: Path) -> None:
+    result, _ = run(OWN_TRUNK, fp32_trunk_folder=trunk_folder)
     assert result.trunk_folder is not None
+    # Its own trunk has no precision that was chosen for it.
+    assert result.fp32_evaluations == {}
     source = json.loads((result.trunk_folder / "manifest.json").read_text())["source"]
     # It must not be taken for the trunk that it was made from.
     assert source == "tuned:script"

@@ -69,7 +69,11 @@ class Registry:
 
 
 class Trunks:
+    def __init__(self) -> None:
+        self.folders: list[Path] = []
+
     async def register(self, folder: Path, peer: PeerCalls) -> str:
+        self.folders.append(folder)
         return "t"
 
 
@@ -80,7 +84,8 @@ class Fixture:
         self.queue = JobQueue(store, ManualClock(), lease_seconds=30, max_attempts=3)
         self.repository = JobRepository(store)
         self.peer = PeerCalls(ManualClock(), retry_seconds=0, note=lambda *_: None)
-        self.publisher = Publisher(self.registry, Trunks(), code_version="1")  # type: ignore[arg-type]
+        self.trunks = Trunks()
+        self.publisher = Publisher(self.registry, self.trunks, code_version="1")  # type: ignore[arg-type]
 
     async def held(self, **fields: object) -> HeldJob:
         job = TrainingJob(
@@ -118,6 +123,14 @@ async def test_publishing_again_gives_the_same_version(f: Fixture) -> None:
     assert await f.publish(again) == first
     assert await f.publish(again, content_hash="other") == first
     assert len(f.registry.made) == 1
+
+
+async def test_a_trunk_that_was_exported_for_a_comparison_is_kept(f: Fixture) -> None:
+    result = JobResult(
+        trunk_folder="t", adapters=(), evaluation=(), parity=GOOD, fp32_trunk_folder="whole"
+    )
+    await f.publisher.publish(await f.held(), result, "h", f.peer)
+    assert f.trunks.folders == [Path("t"), Path("whole")]
 
 
 async def test_a_cancelled_job_makes_no_version(f: Fixture) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import io
 import json
 import re
@@ -34,6 +35,7 @@ from services.trainer.reports.making import split_report
 from services.trainer.reports.model import (
     LabelErrors,
     LearningCurvePoint,
+    PrecisionReport,
     ScoredText,
     Span,
     TrainingReport,
@@ -206,7 +208,12 @@ def report(label: str = "A") -> TrainingReport:
         predicted=[(0, 4, label, 0.7), (5, 9, "<b>B</b>", 0.4)],
     )
     curve = (LearningCurvePoint(texts=5, micro_f1=0.2), LearningCurvePoint(texts=9, micro_f1=0.3))
-    return TrainingReport(splits=(split_report(evaluation, [text]),), learning_curve=curve)
+    precision = PrecisionReport(
+        precision="<int8>", fp32=evaluation, trained=True, max_label_loss=0.03, min_spans=50
+    )
+    return TrainingReport(
+        splits=(split_report(evaluation, [text]),), learning_curve=curve, precision=precision
+    )
 
 
 def test_a_report_survives_its_document(tmp_path: Path) -> None:
@@ -216,6 +223,9 @@ def test_a_report_survives_its_document(tmp_path: Path) -> None:
     assert folder.read_report() is None
     folder.write_report(made)
     assert folder.read_report() == made
+    older = report_value(made)
+    del older["precision"]  # one of an earlier release
+    assert report_of(older) == dataclasses.replace(made, precision=None)
     for damaged in (b"{", b"{}", b'{"splits": [{}], "learning_curve": []}'):
         folder.report_path.write_bytes(damaged)
         with pytest.raises(JobFilesError):
@@ -278,7 +288,13 @@ async def test_the_page_stands_alone() -> None:
     assert [one for one in reader.addresses if not re.match(r"(xlink:)?href=#", one)] == []
     assert "url(http" not in made
     assert "@import" not in made
-    for text in ("<script>alert(1)</script> & $x$ 東京", "P$R$", "<b>B</b>", "Report <of> x"):
+    for text in (
+        "<script>alert(1)</script> & $x$ 東京",
+        "P$R$",
+        "<b>B</b>",
+        "Report <of> x",
+        "<int8>",
+    ):
         assert text in reader.text
     assert "default-src 'none'" in made
 

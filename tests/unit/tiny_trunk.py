@@ -47,9 +47,9 @@ def tokenizer_json() -> bytes:
     return tokenizer.to_str().encode()
 
 
-def trunk_model() -> bytes:
+def trunk_model(seed: int = 7) -> bytes:
     """Each tap is an embedding plus the mean over the window, so windows and padding matter."""
-    draw = np.random.default_rng(7)
+    draw = np.random.default_rng(seed)
     nodes, constants, taps = [], [], []
 
     def constant(name: str, value: np.ndarray) -> str:
@@ -87,8 +87,8 @@ def trunk_model() -> bytes:
     return model.SerializeToString()
 
 
-def trunk_files() -> tuple[TrunkManifest, dict[str, bytes]]:
-    files = {TRUNK_FILE: trunk_model(), TOKENIZER_FILE: tokenizer_json()}
+def trunk_files(seed: int = 7) -> tuple[TrunkManifest, dict[str, bytes]]:
+    files = {TRUNK_FILE: trunk_model(seed), TOKENIZER_FILE: tokenizer_json()}
     manifest = TrunkManifest(
         name="tiny",
         source="local",
@@ -104,8 +104,8 @@ def trunk_files() -> tuple[TrunkManifest, dict[str, bytes]]:
     return manifest, files
 
 
-def write_trunk(folder: Path) -> TrunkManifest:
-    manifest, files = trunk_files()
+def write_trunk(folder: Path, seed: int = 7) -> TrunkManifest:
+    manifest, files = trunk_files(seed)
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         (folder / name).write_bytes(data)

@@ -26,21 +26,34 @@ class Effective:
     params: LadderParams
     options: Mapping[str, OptionValue]
 
-    def to_document(self, engine: str, model_type: str, trunk_digest: str) -> dict[str, Any]:
-        """Return the JSON form, in the contract's names."""
+    def to_document(
+        self, engine: str, model_type: str, trunk_digest: str, trunk_precision: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Return the JSON form, in the contract's names.
+
+        Args:
+            engine: What trained.
+            model_type: What was trained.
+            trunk_digest: Of the trunk that was given.
+            trunk_precision: Its ``precision``, and the ``reason`` why it was that.
+        """
         values = self.params.to_document()
         own = {name: value for name, value in values.items() if name not in CONTRACT_FIELDS}
         return {
             "engine": engine,
             "model_type": model_type,
             "trunk_digest": trunk_digest,
+            "trunk_precision": dict(trunk_precision),
             "parameters": {name: values[field] for name, field in _OWN_FIELDS.items()},
             "engine_options": {**own, **self.options},
         }
 
-    def to_text(self, engine: str, model_type: str, trunk_digest: str) -> str:
-        """Return the canonical JSON."""
-        return canonical_json(self.to_document(engine, model_type, trunk_digest)).decode()
+    def to_text(
+        self, engine: str, model_type: str, trunk_digest: str, trunk_precision: Mapping[str, str]
+    ) -> str:
+        """Return the canonical JSON; as `to_document`."""
+        document = self.to_document(engine, model_type, trunk_digest, trunk_precision)
+        return canonical_json(document).decode()
 
 
 def effective(

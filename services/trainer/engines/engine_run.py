@@ -239,6 +239,46 @@ class EngineRun:
             )
         return evaluations
 
+    def evaluate_in_fp32(
+        self,
+        artifacts: Mapping[str, AdapterArtifact],
+        trunk: TrunkManifest,
+        name: str,
+        examples: Sequence[Example],
+    ) -> dict[str, Evaluation]:
+        """Return how adapters do on a split when they read the request's trunk in fp32.
+
+        It tells what the precision changes while serving, not what training on fp32 would have
+        reached.
+
+        Args:
+            artifacts: The adapters.
+            trunk: What they were trained on.
+            name: The split's name.
+            examples: Its examples.
+
+        Returns:
+            By the split's name; nothing where it has no words, or nobody wants to know.
+
+        Raises:
+            ManifestError: The trunk's files differ from its manifest.
+            Cancelled: When asked to stop.
+        """
+        if self.request.fp32_trunk_folder is None:
+            return {}
+        reader = self.reader(self.open_trunk(self.request.fp32_trunk_folder))
+        found = {
+            split: self.judge(artifacts, states, trunk)[0]
+            for split, states in self.judged_splits(reader, {name: examples}).items()
+        }
+        for split, evaluation in found.items():
+            self.log.say(
+                Stage.EVALUATING,
+                f"{split}, the same adapters on the trunk in fp32: micro F1 "
+                f"{evaluation.micro.f1:.4f}",
+            )
+        return found
+
     def export(
         self,
         trained: TrainedLadder,

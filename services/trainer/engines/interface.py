@@ -97,6 +97,8 @@ class TrainRequest:
             starts; only for engines with `transfer`.
         script: What the engine `script` runs.
         fixed_trunk: Whether the adapters must read `trunk_folder`, because they join others.
+        fp32_trunk_folder: The same trunk in fp32, where `trunk_folder` is in another precision and
+            the difference is to be measured.
         trunk_source: What `trunk_folder` was exported from, for engines that change the trunk.
         lineage: Goes into every adapter's manifest (snapshot name and hash, …); JSON, and only
             what follows from the inputs, since it is part of the adapter's identity.
@@ -120,6 +122,7 @@ class TrainRequest:
     initial: Mapping[str, AdapterArtifact] = field(default_factory=dict)
     script: ScriptRun | None = None
     fixed_trunk: bool = False
+    fp32_trunk_folder: Path | None = None
     trunk_source: str = ""
     lineage: Mapping[str, Any] = field(default_factory=dict)
     threads: int = 0
@@ -198,6 +201,8 @@ class TrainResult:
     Attributes:
         adapters: One artifact per label.
         evaluations: By split: ``dev`` (or ``held_out``, or nothing) and ``test`` if it was given.
+        fp32_evaluations: What the same adapters score on ``dev`` (or ``held_out``) when they read
+            the request's trunk in fp32; empty unless that was asked for and there is such a split.
         best_epochs: The epoch whose weights were kept, per label; 0 is before training.
         parity: The check that must pass before a version is registered.
         timings: Seconds by stage, lower-case: ``activations``, ``training``, ``evaluating``, …
@@ -216,3 +221,4 @@ class TrainResult:
     texts: Mapping[str, Sequence[ScoredText]] = field(default_factory=dict)
     learning_curve: Sequence[LearningCurvePoint] = ()
     trunk_folder: Path | None = None
+    fp32_evaluations: Mapping[str, Evaluation] = field(default_factory=dict)

@@ -82,11 +82,14 @@ class _Run(EngineRun):
         with log.stage(Stage.EVALUATING, "evaluating on the serving path"):
             name, dev = decider
             judged = {name: dev, "test": splits.get("test")}
+            artifacts = self.export(trained, trunk.manifest, {}, _LINEAGE)
             evaluations = self.evaluate(
-                self.export(trained, trunk.manifest, {}, _LINEAGE),
+                artifacts,
                 {name: split for name, split in judged.items() if split is not None},
                 trunk.manifest,
             )
+            examples = () if dev is None else dev.examples
+            in_fp32 = self.evaluate_in_fp32(artifacts, trunk.manifest, name, examples)
         curve = self._learning_curve(reader, train_split, decider, evaluations)
         with log.stage(Stage.PARITY, "comparing torch with onnxruntime"):
             adapters = self.export(trained, trunk.manifest, evaluations, _LINEAGE)
@@ -100,6 +103,7 @@ class _Run(EngineRun):
             notes=log.notes,
             texts=self.texts,
             learning_curve=curve,
+            fp32_evaluations=in_fp32,
         )
 
     def _train(

@@ -101,6 +101,9 @@ class _Run(EngineRun):
         with log.stage(Stage.EVALUATING, "evaluating on the serving path"):
             artifacts = self._adapters(folder, reader, {})
             evaluations = self.evaluate(artifacts, present, trunk.manifest)
+            # A trunk that the script brought has no precision that was chosen for it.
+            examples = () if own is not None or dev is None else dev.examples
+            in_fp32 = self.evaluate_in_fp32(artifacts, trunk.manifest, name, examples)
         with log.stage(Stage.PARITY, "comparing torch with onnxruntime"):
             adapters = self._adapters(folder, reader, evaluations)
             parity = self.check_parity(adapters, reader)
@@ -113,6 +116,7 @@ class _Run(EngineRun):
             notes=log.notes,
             texts=self.texts,
             trunk_folder=own,
+            fp32_evaluations=in_fp32,
         )
 
     def _execute(self, script: ScriptRun, folder: Path) -> None:

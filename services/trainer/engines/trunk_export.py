@@ -102,6 +102,12 @@ def export_trunk(source: TrunkSource, precision: str = "fp32") -> TrunkArtifact:
             than ``PARITY_LIMIT`` on random and real texts, or if another precision is too far from
             it.
     """
+    whole = _whole(source)
+    return whole if precision == "fp32" else convert_trunk(whole, precision)
+
+
+def _whole(source: TrunkSource) -> TrunkArtifact:
+    """Return the trunk in fp32."""
     taps = TapModel(source.model, int(source.config.hidden_size)).eval()
     try:
         model_bytes = _export(taps)
@@ -132,14 +138,24 @@ def export_trunk(source: TrunkSource, precision: str = "fp32") -> TrunkArtifact:
             f"the ONNX export of {source.name} differs from torch by {difference:.2g}, more than "
             f"{PARITY_LIMIT:g}"
         )
-    whole = TrunkArtifact(
+    return TrunkArtifact(
         manifest=manifest, files=files, agreement=f"differs from torch by {difference:.1e}"
     )
-    return whole if precision == "fp32" else _in_precision(whole, precision, runner)
 
 
-def _in_precision(whole: TrunkArtifact, precision: str, runner: TrunkRunner) -> TrunkArtifact:
-    """Return a trunk in another number format."""
+def convert_trunk(whole: TrunkArtifact, precision: str) -> TrunkArtifact:
+    """Return a trunk in another precision than fp32, and check it against that.
+
+    Args:
+        whole: In fp32.
+        precision: One of ``PRECISIONS``.
+
+    Raises:
+        TrunkExportError: Its states are too far from those of fp32.
+    """
+    runner = TrunkRunner.open(
+        whole.manifest, whole.files.__getitem__, providers=["CPUExecutionProvider"]
+    )
     files = whole.files | {TRUNK_FILE: _MAKERS[precision](whole.files[TRUNK_FILE])}
     manifest = replace(
         whole.manifest,

@@ -21,6 +21,7 @@ from services.trainer.engines.interface import EngineError
 from services.trainer.engines.trunk_names import (
     DEFAULT_TRUNK,
     EMBEDDED_PREFIX,
+    FP32,
     TUNED_PREFIX,
     split_precision,
 )
@@ -74,11 +75,12 @@ def load_trunk(source: str) -> TrunkSource:
             f"name {source.removeprefix(TUNED_PREFIX)}"
         )
     plain, precision = split_precision(source)
-    if plain != source:
+    if precision != FP32:
         raise TrunkSourceError(
             f"the trunk {source} has no weights for torch: {precision} is a format for serving. "
             f"Name {plain}, or use the engine ladder"
         )
+    source = plain
     if source.startswith(EMBEDDED_PREFIX):
         name = source.removeprefix(EMBEDDED_PREFIX)
         return _load(str(_embedded_folder(name)), name, source)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from services.trainer.convert import epoch_out, evaluation_out
 from services.trainer.domain import TrainingJob
-from services.trainer.reports.model import SplitReport, TrainingReport
+from services.trainer.reports.model import PrecisionReport, SplitReport, TrainingReport
 from spanloop.trainer.v1 import training_report_pb2 as pb
 
 
 def report_out(job: TrainingJob, report: TrainingReport) -> pb.TrainingReport:
     """Return a report's message; the passes are the job's."""
-    return pb.TrainingReport(
+    message = pb.TrainingReport(
         name=f"{job.name}/report",
         splits=[_split(split) for split in report.splits],
         learning_curve=[
@@ -18,6 +18,19 @@ def report_out(job: TrainingJob, report: TrainingReport) -> pb.TrainingReport:
             for point in report.learning_curve
         ],
         epochs=[epoch_out(epoch) for epoch in job.epochs],
+    )
+    if report.precision is not None:
+        message.precision_check.CopyFrom(_precision(report.precision))
+    return message
+
+
+def _precision(report: PrecisionReport) -> pb.PrecisionCheck:
+    return pb.PrecisionCheck(
+        precision=report.precision,
+        fp32_evaluation=evaluation_out([report.fp32]).splits[0],
+        max_label_loss=report.max_label_loss,
+        min_spans=report.min_spans,
+        trained=report.trained,
     )
 
 

@@ -12,6 +12,7 @@ from services.trainer.reports.model import (
     ConfusionCell,
     LabelErrors,
     LearningCurvePoint,
+    PrecisionReport,
     SplitReport,
     TrainingReport,
     WorstExample,
@@ -42,6 +43,11 @@ def report_value(report: TrainingReport) -> Document:
             for split in report.splits
         ],
         "learning_curve": [[point.texts, point.micro_f1] for point in report.learning_curve],
+        "precision": report.precision
+        and {
+            **asdict(report.precision),
+            "fp32": evaluation_value([report.precision.fp32])[0],
+        },
     }
 
 
@@ -56,7 +62,14 @@ def report_of(value: Document) -> TrainingReport:
         learning_curve=tuple(
             LearningCurvePoint(texts=texts, micro_f1=f1) for texts, f1 in value["learning_curve"]
         ),
+        # Reports of earlier releases have none.
+        precision=_precision(found) if (found := value.get("precision")) else None,
     )
+
+
+def _precision(entry: dict[str, Any]) -> PrecisionReport:
+    (fp32,) = evaluation_of([entry["fp32"]])
+    return PrecisionReport(**{**entry, "fp32": fp32})
 
 
 def _split(entry: dict[str, Any]) -> SplitReport:

@@ -104,8 +104,28 @@ class LearningCurvePoint:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PrecisionReport:
+    """What is reached on the trunk in fp32, beside the precision that was trained on.
+
+    Attributes:
+        precision: What was trained on.
+        fp32: On fp32, the same texts as in the report on this split.
+        trained: Whether by a training on fp32; else the same adapters read the trunk in fp32.
+        max_label_loss: F1 that a label may lose against fp32.
+        min_spans: Annotated spans that a label needs to be held to that.
+    """
+
+    precision: str
+    fp32: SplitEvaluation
+    trained: bool
+    max_label_loss: float
+    min_spans: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingReport:
     """What is known about the quality of what a job trained; its passes stand in the job."""
 
     splits: tuple[SplitReport, ...]
     learning_curve: tuple[LearningCurvePoint, ...] = ()
+    precision: PrecisionReport | None = None

@@ -11,7 +11,12 @@ from html import escape
 
 from services.trainer.domain import SpanMetrics
 from services.trainer.reports import plots
-from services.trainer.reports.model import SplitReport, TrainingReport, WorstExample
+from services.trainer.reports.model import (
+    PrecisionReport,
+    SplitReport,
+    TrainingReport,
+    WorstExample,
+)
 
 # Nothing may be loaded or run, whatever a text in the report tries.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -62,6 +67,8 @@ def page(report: TrainingReport, about: PageFacts) -> str:
         parts.append('<p class="hint">No split was held out: there is nothing to measure on.</p>')
     for split in report.splits:
         parts += _split(split)
+    if report.precision is not None:
+        parts += _precision(report.precision)
     if report.learning_curve:
         parts += ["<h2>Learning curve</h2>", plots.learning_curve_plot(report.learning_curve)]
     if about.epochs:
@@ -69,6 +76,17 @@ def page(report: TrainingReport, about: PageFacts) -> str:
         parts.append('<p class="hint">Solid: F1 on dev. Dashed: training loss.</p>')
     parts.append("</body></html>\n")
     return "\n".join(parts)
+
+
+def _precision(report: PrecisionReport) -> Iterable[str]:
+    yield f"<h2>{escape(report.fp32.split)}, on the trunk in fp32</h2>"
+    what = "Trained" if report.trained else "Read by the same adapters"
+    yield (
+        f'<p class="hint">{what} in fp32 instead of {escape(report.precision)}: what is better '
+        f"here is what the precision costs. More than {report.max_label_loss:g} of F1 of a label "
+        f"with at least {report.min_spans:,} spans, and it would have been refused.</p>"
+    )
+    yield _metrics(report.fp32.labels, report.fp32.micro, report.fp32.macro)
 
 
 def _split(split: SplitReport) -> Iterable[str]:
