@@ -19,7 +19,7 @@ from services.common.modeling.onnx.trunk import TrunkRunner
 from services.common.modeling.packing import WordInputs
 from services.common.modeling.predictor import TextPredictor
 from services.common.modeling.states import Segment, WordStateReader
-from services.trainer.engines import ladder_training
+from services.trainer.engines import ladder_training, memory
 from services.trainer.engines import parity as parity_module
 from services.trainer.engines.batch import CachedStates, Layout
 from services.trainer.engines.dataset import Split
@@ -34,7 +34,7 @@ from services.trainer.engines.interface import (
     TrainRequest,
     TrainResult,
 )
-from services.trainer.engines.ladder import Ladder
+from services.trainer.engines.ladder import Dropout, Ladder
 from services.trainer.engines.ladder_engine import train
 from services.trainer.engines.params import LadderParams
 from services.trainer.reports.calibration import calibration
@@ -652,3 +652,35 @@ def test_parity_runs_the_trunk_once_where_serving_does_not_cut(
     # The long one is served in three pieces, and compared with what it is as a whole.
     assert (0, 80) in read
     assert len(read) == 5
+
+
+def test_dropping_taps_leaves_states_alone_that_a_gradient_needs() -> None:
+    dropout = Dropout(taps=0.5, hidden=0.0, seed=0, step=1)
+    learned = torch.ones(2, 3, 4, requires_grad=True)
+    dropped = dropout.on_taps(learned)
+    assert (learned == 1).all()
+    assert set(dropped.flatten().tolist()) == {0.0, 2.0}
+    cached = torch.ones(2, 3, 4)
+    again = Dropout(taps=0.5, hidden=0.0, seed=0, step=1).on_taps(cached)
+    assert again.data_ptr() == cached.data_ptr()
+    assert (again == dropped).all()
+
+
+def test_freed_memory_is_kept_where_the_c_library_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+
+    class Glibc:
+        def mallopt(self, option: int, value: int) -> int:
+            told.append((option, value))
+            return 1
+
+    monkeypatch.setattr(memory.sys, "platform", "linux")
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: Glibc())
+    memory.keep_freed_memory()
+    # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD, the latter at most 32 MiB
+    assert dict(told) == {-1: 2**31 - 1, -3: 32 * 1024 * 1024}
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: object())
+    memory.keep_freed_memory()
+    monkeypatch.setattr(memory.sys, "platform", "darwin")
+    memory.keep_freed_memory()
+    assert len(told) == 2

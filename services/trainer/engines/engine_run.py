@@ -30,6 +30,7 @@ from services.trainer.engines.interface import (
     Stage,
     TrainRequest,
 )
+from services.trainer.engines.memory import keep_freed_memory
 from services.trainer.engines.run_identity import parity_examples
 from services.trainer.engines.run_log import RunLog
 from services.trainer.engines.task_choice import task_of
@@ -80,6 +81,7 @@ class EngineRun:
         self.should_stop = should_stop
         self.log = RunLog(on_event, should_stop, begins)
         self.texts: dict[str, Sequence[ScoredText]] = {}
+        keep_freed_memory()
         if request.threads:
             torch.set_num_threads(request.threads)
 

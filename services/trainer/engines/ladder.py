@@ -149,13 +149,17 @@ class Dropout:
         self._generator = np.random.Generator(np.random.SFC64(_number("dropout", seed, step)))
 
     def on_taps(self, states: torch.Tensor) -> torch.Tensor:
-        """Drop single values of the taps, [taps, rows, hidden_size]."""
+        """Drop single values of the taps, [taps, rows, hidden_size].
+
+        States that need no gradient are changed in place.
+        """
         if not self._taps:
             return states
         taps, rows, hidden_size = states.shape
         # By words, as cached states lie in memory.
         mask = self._pooled(states.numel(), _kept(self._taps)).view(rows, taps, hidden_size)
-        return states * mask.transpose(0, 1).to(states.device)
+        mask = mask.transpose(0, 1).to(states.device)
+        return states * mask if states.requires_grad else states.mul_(mask)
 
     def on_hidden(self, hidden: torch.Tensor) -> torch.Tensor:
         """Drop single values of a rung, [labels, rows, width]."""
