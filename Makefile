@@ -28,9 +28,10 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	$(BIN)/python -m examples.demo $(if $(DATA),--data '$(DATA)')
 
-# A file's tests stay in one process: their fixtures start whole stacks.
+# A file's tests stay in one process: their fixtures start whole stacks. They come in the order of
+# collection; by default files with few tests would come last, and the slowest have few.
 test: $(READY)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -264,7 +264,7 @@ class _Tidying:
         folders = await asyncio.to_thread(job_folders, settings.jobs_dir)
         states = await self._repository.states_of(folders)
         await asyncio.to_thread(
-            tidy_jobs, settings.jobs_dir, states, kept_failed=settings.kept_failed_jobs
+            tidy_jobs, settings.jobs_dir, folders, states, kept_failed=settings.kept_failed_jobs
         )
         await self._scripts.remove_deleted(self._clock.now())
 

@@ -40,10 +40,20 @@ def superfluous(
     return [*rest, *(job_id for _, job_id in failed[kept_failed:])]
 
 
-def tidy_jobs(jobs_dir: Path, states: Mapping[str, JobState], *, kept_failed: int) -> None:
-    """Remove the working directories of jobs that ended, but for the last failed ones."""
+def tidy_jobs(
+    jobs_dir: Path, listed: Iterable[str], states: Mapping[str, JobState], *, kept_failed: int
+) -> None:
+    """Remove the working directories of jobs that ended, but for the last failed ones.
+
+    Args:
+        jobs_dir: Where they lie.
+        listed: Those that were there before the states were read: one that came later may be of
+            a job that began meanwhile.
+        states: As for ``superfluous``.
+        kept_failed: As for ``superfluous``.
+    """
     folders = []
-    for job_id in states.keys() | set(job_folders(jobs_dir)):
+    for job_id in listed:
         try:
             folders.append((job_id, (jobs_dir / job_id).stat().st_mtime))
         except FileNotFoundError:

@@ -46,7 +46,8 @@ async def newest(client: InferenceClient, state: int) -> LoadedGeneration:
     """Return the newest generation when it has reached a state."""
 
     async def reached() -> bool:
-        return (await client.state()).generations[0].state == state
+        generations = (await client.state()).generations
+        return bool(generations) and generations[0].state == state
 
     await until(reached)
     return (await client.state()).generations[0]

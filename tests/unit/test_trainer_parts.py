@@ -25,7 +25,7 @@ from services.trainer.domain import FailureReason, JobFailedError, Parameters, T
 from services.trainer.engines import interface
 from services.trainer.engines.contract import CONTRACT_PARAMETERS
 from services.trainer.engines.description import EngineInfo
-from services.trainer.housekeeping import superfluous, tidy_jobs
+from services.trainer.housekeeping import job_folders, superfluous, tidy_jobs
 from services.trainer.identity import worker_identity
 from services.trainer.job_files import JobFolder, JobSpec
 from services.trainer.job_state import JobState
@@ -176,9 +176,13 @@ def test_folders_of_ended_jobs_go(tmp_path: Path) -> None:
     for index, name in enumerate([*states, "unknown"]):
         (tmp_path / name / "run").mkdir(parents=True)
         os.utime(tmp_path / name, (index, index))
-    tidy_jobs(tmp_path, states, kept_failed=1)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["f3", "live", "waiting"]
-    tidy_jobs(tmp_path / "none", {}, kept_failed=1)
+    listed = job_folders(tmp_path)
+    (tmp_path / "begun-meanwhile").mkdir()
+    tidy_jobs(tmp_path, listed, states, kept_failed=1)
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == ["begun-meanwhile", "f3", "live", "waiting"]
+    assert job_folders(tmp_path / "none") == []
+    tidy_jobs(tmp_path / "none", ["gone"], {}, kept_failed=1)
 
 
 def test_a_data_directory_has_one_lasting_worker(tmp_path: Path) -> None:
